@@ -1,0 +1,44 @@
+"""Published LLM reranking methods as drop-in parts of a RAG chain."""
+
+from rerank_plugins.candidates import Candidate
+from rerank_plugins.drive import arerank, arerank_many, rerank, rerank_many
+from rerank_plugins.errors import RerankError
+from rerank_plugins.lexical import BM25Index
+from rerank_plugins.limits import Limits
+from rerank_plugins.methods import (
+    Cascade,
+    CrossEncode,
+    Embedding,
+    FirstStage,
+    Fuse,
+    InsertRank,
+    Likelihood,
+    read_method,
+)
+from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, Usage
+
+__all__ = [
+    "BM25Index",
+    "Candidate",
+    "Cascade",
+    "CrossEncode",
+    "Dropped",
+    "Embedding",
+    "FirstStage",
+    "Fuse",
+    "InsertRank",
+    "Likelihood",
+    "Limits",
+    "Note",
+    "Ranked",
+    "Ranking",
+    "RerankError",
+    "Usage",
+    "arerank",
+    "arerank_many",
+    "read_method",
+    "rerank",
+    "rerank_many",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,32 @@
+"""Models that answer what methods ask for. Each is imported, with its package, when it is first named."""
+
+from typing import TYPE_CHECKING, Any
+
+from rerank_plugins.backends import registry
+from rerank_plugins.backends.base import Backend, BatchBackend, CallBackend
+
+if TYPE_CHECKING:
+    from rerank_plugins.backends.cross_encoder import CrossEncoder
+    from rerank_plugins.backends.openai_chat import OpenAIChat
+    from rerank_plugins.backends.openai_embedder import OpenAIEmbedder
+    from rerank_plugins.backends.sentence_embedder import SentenceEmbedder
+    from rerank_plugins.backends.transformers_lm import TransformersLM
+
+__all__ = [
+    "Backend",
+    "BatchBackend",
+    "CallBackend",
+    "CrossEncoder",
+    "OpenAIChat",
+    "OpenAIEmbedder",
+    "SentenceEmbedder",
+    "TransformersLM",
+]
+
+
+def __getattr__(name: str) -> Any:
+    return registry.load(name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,64 @@
+"""What a backend is: something that answers some kinds of request, one by one or a whole batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from rerank_plugins.requests import Reply, Request
+
+__all__ = ["Backend", "BatchBackend", "CallBackend", "index_by_kind"]
+
+
+class Backend(Protocol):
+    """What both forms have in common.
+
+    Args:
+        kinds: The request types that it answers.
+        identity: Model and parameters as one string, for the cache key and for messages; never a key. An empty
+            string means that two replies cannot be told apart safely, so that nothing is cached.
+    """
+
+    @property
+    def kinds(self) -> tuple[type[Request], ...]: ...
+    @property
+    def identity(self) -> str: ...
+
+
+@runtime_checkable
+class CallBackend(Backend, Protocol):
+    """A backend that answers one request with one call, as an endpoint does. Calls run concurrently.
+
+    Both methods raise when the call fails; the driver reads any exception with `errors.classify`. They do not
+    retry. `timeout` is in seconds, None for no bound.
+    """
+
+    def answer(self, request: Any, timeout: float | None) -> Reply:
+        """Answer from the calling thread, without an event loop."""
+        ...
+
+    async def aanswer(self, request: Any, timeout: float | None) -> Reply:
+        """Answer from the running event loop."""
+        ...
+
+
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A backend that computes in this process and gains from seeing many requests at once, as a local model does.
+
+    One batch runs at a time. Replies are yielded as they are ready, in any order: what was yielded before a
+    deadline counts, and the iterator is closed between two replies when the rest is no longer wanted.
+    """
+
+    def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
+        """Yield (position in `requests`, reply) for each request once."""
+        ...
+
+
+def index_by_kind(backends: Iterable[Backend]) -> dict[type[Request], Backend]:
+    """For each kind of request the first backend that answers it."""
+    answering: dict[type[Request], Backend] = {}
+    for backend in backends:
+        for kind in backend.kinds:
+            answering.setdefault(kind, backend)
+    return answering

@@ -1,0 +1,49 @@
+"""Which backends exist, what each answers and how to install it: read without importing any of them."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from rerank_plugins.errors import UnmetNeed
+from rerank_plugins.requests import Chat, Choose, Embed, Likelihood, Request, ScorePairs
+
+__all__ = ["BACKENDS", "Entry", "load", "unmet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a backend lives, what it answers, and the extra that it needs."""
+
+    path: str
+    kinds: tuple[type[Request], ...]
+    extra: str
+
+
+BACKENDS: dict[str, Entry] = {
+    "CrossEncoder": Entry("rerank_plugins.backends.cross_encoder", (ScorePairs,), "sentence-transformers"),
+    "OpenAIChat": Entry("rerank_plugins.backends.openai_chat", (Chat, Choose), "openai"),
+    "OpenAIEmbedder": Entry("rerank_plugins.backends.openai_embedder", (Embed,), "openai"),
+    "SentenceEmbedder": Entry("rerank_plugins.backends.sentence_embedder", (Embed,), "sentence-transformers"),
+    "TransformersLM": Entry("rerank_plugins.backends.transformers_lm", (Chat, Choose, Likelihood), "transformers"),
+}
+
+
+def load(name: str) -> Any:
+    """Import a backend class by its name; AttributeError if there is none."""
+    try:
+        entry = BACKENDS[name]
+    except KeyError:
+        raise AttributeError(f"There is no backend {name!r}; there are {', '.join(BACKENDS)}.") from None
+    return getattr(importlib.import_module(entry.path), name)
+
+
+def unmet(kind: type[Request], method: str, given: list[str]) -> UnmetNeed:
+    """The error that says which backends would answer `kind`, and how to install them."""
+    have = f"the backends given ({', '.join(given)}) do not answer that" if given else "no backend was given"
+    fits = [(name, entry.extra) for name, entry in BACKENDS.items() if kind in entry.kinds]
+    if not fits:
+        return UnmetNeed(f"{method} asks for {kind.asks} ({kind.__name__}), and {have}; pass one that does.")
+    options = "; ".join(f"{name} (pip install 'rerank-plugins[{extra}]')" for name, extra in fits)
+    return UnmetNeed(f"{method} asks for {kind.asks} ({kind.__name__}), and {have}; pass one of: {options}.")

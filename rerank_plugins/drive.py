@@ -1,0 +1,286 @@
+"""Rerank: bring a method and backends together, and wait. The only place with I/O policy.
+
+The policy itself is `engine.Engine`. Here are the four functions that users call and the two ways of waiting:
+threads and a queue, or tasks and a queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+
+from rerank_plugins.backends.base import Backend, BatchBackend, CallBackend
+from rerank_plugins.cache import Cache
+from rerank_plugins.candidates import Candidate, as_candidates
+from rerank_plugins.engine import Engine, Job, OnError, Task
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.events import Observer
+from rerank_plugins.limits import Limits
+from rerank_plugins.methods.base import Method
+from rerank_plugins.ranking import Ranking
+from rerank_plugins.requests import Reply
+
+__all__ = ["arerank", "arerank_many", "rerank", "rerank_many"]
+
+Backends = Backend | Sequence[Backend]
+Outcome = tuple[Job, int | None, Reply | BaseException | None]
+
+
+def rerank(
+    method: Method,
+    query: str,
+    candidates: Iterable[Candidate | str],
+    *,
+    backends: Backends = (),
+    top_n: int | None = None,
+    limits: Limits | None = None,
+    cache: Cache | None = None,
+    on_error: OnError = "degrade",
+    observer: Observer | None = None,
+) -> Ranking:
+    """Rerank the candidates of one query.
+
+    It works from any thread and inside a running event loop (as in Jupyter), because it never touches one.
+
+    Args:
+        method: What to do, such as `InsertRank()`.
+        query: The question.
+        candidates: The first stage's documents in its order; plain strings will do.
+        backends: The models that answer the method's requests; for each kind of request the first that can.
+        top_n: How many to keep; the others are listed in `Ranking.dropped`. None keeps all.
+        limits: Bounds on time, calls, tokens and concurrency.
+        cache: A mapping from string to string that keeps replies, such as a dict or a disk cache.
+        on_error: "degrade" goes on without a call that failed after its retries, and notes it; "raise" raises it.
+        observer: Called with each `events.Event`.
+
+    Returns:
+        The ranking; with its `.dropped` it holds each candidate exactly once.
+
+    Raises:
+        InvalidInput: An argument breaks a rule.
+        UnmetNeed: No backend answers what the method asks for.
+        CallError: A call failed, and `on_error` is "raise".
+
+    >>> from rerank_plugins import FirstStage
+    >>> rerank(FirstStage(), "how long to proof?", ["one hour", "two hours"], top_n=1).order
+    [0]
+    """
+    task = (query, candidates)
+    return rerank_many(
+        method,
+        [task],
+        backends=backends,
+        top_n=top_n,
+        limits=limits,
+        cache=cache,
+        on_error=on_error,
+        observer=observer,
+    )[0]
+
+
+async def arerank(
+    method: Method,
+    query: str,
+    candidates: Iterable[Candidate | str],
+    *,
+    backends: Backends = (),
+    top_n: int | None = None,
+    limits: Limits | None = None,
+    cache: Cache | None = None,
+    on_error: OnError = "degrade",
+    observer: Observer | None = None,
+) -> Ranking:
+    """Do what `rerank` does on the running event loop; a backend that computes in this process gets a thread."""
+    task = (query, candidates)
+    rankings = await arerank_many(
+        method,
+        [task],
+        backends=backends,
+        top_n=top_n,
+        limits=limits,
+        cache=cache,
+        on_error=on_error,
+        observer=observer,
+    )
+    return rankings[0]
+
+
+def rerank_many(
+    method: Method,
+    tasks: Iterable[tuple[str, Iterable[Candidate | str]]],
+    *,
+    backends: Backends = (),
+    top_n: int | None = None,
+    limits: Limits | None = None,
+    cache: Cache | None = None,
+    on_error: OnError = "degrade",
+    observer: Observer | None = None,
+) -> list[Ranking]:
+    """Rerank many queries together: calls of all queries share the concurrency, and a local model gets full batches.
+
+    Args:
+        method: As in `rerank`; one instance serves all queries.
+        tasks: Pairs of query and candidates; read as they are needed, so a generator will do.
+        backends: As in `rerank`.
+        top_n: As in `rerank`.
+        limits: Bounds on the whole, not on each query.
+        cache: As in `rerank`.
+        on_error: As in `rerank`.
+        observer: As in `rerank`; events carry the query's position.
+
+    Returns:
+        One ranking per task, in their order.
+
+    >>> from rerank_plugins import FirstStage
+    >>> [ranking.order for ranking in rerank_many(FirstStage(), [("a", ["x", "y"]), ("b", [])])]
+    [[0, 1], []]
+    """
+    engine = _engine(method, tasks, backends, top_n, limits, cache, on_error, observer)
+    _run(engine)
+    return [engine.rankings[index] for index in sorted(engine.rankings)]
+
+
+async def arerank_many(
+    method: Method,
+    tasks: Iterable[tuple[str, Iterable[Candidate | str]]],
+    *,
+    backends: Backends = (),
+    top_n: int | None = None,
+    limits: Limits | None = None,
+    cache: Cache | None = None,
+    on_error: OnError = "degrade",
+    observer: Observer | None = None,
+) -> list[Ranking]:
+    """Do what `rerank_many` does on the running event loop."""
+    engine = _engine(method, tasks, backends, top_n, limits, cache, on_error, observer)
+    await _arun(engine)
+    return [engine.rankings[index] for index in sorted(engine.rankings)]
+
+
+def _engine(
+    method: Method,
+    tasks: Iterable[tuple[str, Iterable[Candidate | str]]],
+    backends: Backends,
+    top_n: int | None,
+    limits: Limits | None,
+    cache: Cache | None,
+    on_error: OnError,
+    observer: Observer | None,
+) -> Engine:
+    if not isinstance(method, Method):
+        raise InvalidInput(
+            f"A method is an instance with a `steps` method, such as InsertRank(), not {method!r}; "
+            "pass the instance, with its brackets."
+        )
+    if top_n is not None and (isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 0):
+        raise InvalidInput(f"top_n is a whole number of at least 0, or None to keep all, not {top_n!r}.")
+    if on_error not in ("degrade", "raise"):
+        raise InvalidInput(f"on_error is 'degrade' or 'raise', not {on_error!r}.")
+    return Engine(
+        method,
+        _checked(tasks),
+        backends if isinstance(backends, Sequence) else [backends],
+        limits=limits or Limits(),
+        cache=cache,
+        on_error=on_error,
+        observer=observer,
+        top_n=top_n,
+    )
+
+
+def _checked(tasks: Iterable[tuple[str, Iterable[Candidate | str]]]) -> Iterator[Task]:
+    for query, candidates in tasks:
+        if not isinstance(query, str):
+            raise InvalidInput(f"A query is a string, not {type(query).__name__}; pass the question's text.")
+        yield query, as_candidates(candidates)
+
+
+def _run(engine: Engine) -> None:
+    inbox: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    try:
+        while True:
+            for job in engine.due_jobs():
+                _start_thread(job, inbox.put)
+            if engine.finished:
+                return
+            with contextlib.suppress(queue.Empty):
+                engine.receive(*inbox.get(timeout=engine.patience()))
+    finally:
+        engine.abandon()
+
+
+async def _arun(engine: Engine) -> None:
+    loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Outcome]()
+    running: dict[asyncio.Task[None], Job] = {}
+
+    def post_from_thread(outcome: Outcome) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(inbox.put_nowait, outcome)
+
+    try:
+        while True:
+            for job in engine.due_jobs():
+                if hasattr(job.backend, "aanswer"):
+                    running[loop.create_task(_await_answer(job, inbox.put_nowait))] = job
+                else:
+                    _start_thread(job, post_from_thread)
+            for task in [task for task, job in running.items() if task.done() or job.stop.is_set()]:
+                task.cancel()
+                del running[task]
+            if engine.finished:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(engine.patience()):
+                    outcome = await inbox.get()
+                engine.receive(*outcome)
+    finally:
+        engine.abandon()
+        for task in running:
+            task.cancel()
+
+
+def _start_thread(job: Job, post: Callable[[Outcome], None]) -> None:
+    """Run a job in a thread of its own, in a copy of the caller's context.
+
+    A daemon, not a pool: a call that hangs must keep neither the caller nor the interpreter from ending.
+    """
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(_work, job, post), name="rerank-call", daemon=True).start()
+
+
+def _work(job: Job, post: Callable[[Outcome], None]) -> None:
+    try:
+        if isinstance(job.backend, BatchBackend):
+            with contextlib.closing(_as_generator(job.backend.answer_batch(job.requests))) as replies:
+                for position, reply in replies:
+                    post((job, position, reply))
+                    if job.stop.is_set():
+                        return
+        else:
+            assert isinstance(job.backend, CallBackend)
+            post((job, 0, job.backend.answer(job.requests[0], _time_left(job))))
+        post((job, None, None))
+    except Exception as error:  # noqa: BLE001 # every failure of a call goes to the engine, which knows what to do
+        post((job, None, error))
+
+
+async def _await_answer(job: Job, post: Callable[[Outcome], None]) -> None:
+    assert isinstance(job.backend, CallBackend)
+    try:
+        post((job, 0, await job.backend.aanswer(job.requests[0], _time_left(job))))
+        post((job, None, None))
+    except Exception as error:  # noqa: BLE001 # as above
+        post((job, None, error))
+
+
+def _time_left(job: Job) -> float | None:
+    return None if job.expires_at is None else max(0.001, job.expires_at - time.monotonic())
+
+
+def _as_generator(replies: Iterator[tuple[int, Reply]]) -> Generator[tuple[int, Reply], None, None]:
+    yield from replies

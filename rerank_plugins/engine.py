@@ -1,0 +1,432 @@
+"""The policy of a rerank, without any waiting: what to send now, what to make of what came back.
+
+`Engine` advances the methods' generators, collects their requests into jobs and decides on retries, limits, cache
+and notes. It starts no thread and touches no event loop. The two small shells in `drive` ask it for jobs, run them
+and hand it the outcomes, so that sync and async cannot differ in anything but how they wait.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from rerank_plugins.backends import registry
+from rerank_plugins.backends.base import Backend, BatchBackend, index_by_kind
+from rerank_plugins.cache import Cache, ReplyCache
+from rerank_plugins.candidates import Candidate, encodable, well_formed
+from rerank_plugins.errors import BadReply, CallError, CallTimeout, LimitReached, PromptTooLong, Refused, classify
+from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, Observer, QueryEnded, QueryStarted
+from rerank_plugins.limits import Limits
+from rerank_plugins.methods.base import Method, needs_of
+from rerank_plugins.ranking import Note, Ranking, Usage, settle
+from rerank_plugins.requests import Chat, Failed, Reply, Request, Steps
+
+__all__ = ["Engine", "Job", "OnError", "Task"]
+
+OnError = Literal["degrade", "raise"]
+Task = tuple[str, Sequence[Candidate]]
+
+_log = logging.getLogger("rerank_plugins")
+
+_OPEN_QUERIES = 32  # enough to fill a local model's batch across queries, few enough to keep memory flat
+_BACKOFF_S = 0.5
+_LONGEST_WAIT_S = 60.0  # a server that asks for more is as good as down for a chat
+
+
+@dataclass(eq=False)
+class Run:
+    """One query on its way to its ranking."""
+
+    index: int
+    query: str
+    candidates: Sequence[Candidate]
+    steps: Steps
+    opened: float
+    replies: list[Reply | None] = field(default_factory=list)
+    usage: Usage = Usage()
+    notes: list[Note] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    limits_hit: Counter[str] = field(default_factory=Counter)
+
+    def expect(self, count: int) -> None:
+        """Make room for the replies to a batch."""
+        self.replies = [None] * count
+
+    @property
+    def answered(self) -> bool:
+        """Whether every request of the batch has its reply."""
+        return None not in self.replies
+
+
+@dataclass(eq=False)
+class Call:
+    """One request of a batch, or what the cache leaves of it."""
+
+    run: Run
+    slot: int
+    request: Request
+    backend: Backend
+    units: Sequence[Request]
+    keys: Sequence[str] | None
+    hits: dict[int, Reply]
+    asked: float
+    attempts: int = 0
+    ready_at: float = 0.0
+    reserved: int = 0
+
+
+@dataclass(eq=False)
+class Job:
+    """What a shell runs: one call to an endpoint, or one batch for a local model."""
+
+    backend: Backend
+    calls: Sequence[Call]
+    expires_at: float | None
+    stop: threading.Event = field(default_factory=threading.Event)
+    open: set[int] = field(default_factory=set)
+
+    @property
+    def requests(self) -> list[Request]:
+        """What is asked, by position."""
+        return [call.request for call in self.calls]
+
+    @property
+    def batched(self) -> bool:
+        """Whether the backend takes all requests at once."""
+        return isinstance(self.backend, BatchBackend)
+
+
+class Engine:
+    """See the module. All methods are called from one thread; `clock` is in seconds."""
+
+    def __init__(
+        self,
+        method: Method,
+        tasks: Iterator[Task],
+        backends: Sequence[Backend],
+        *,
+        limits: Limits,
+        cache: Cache | None,
+        on_error: OnError,
+        observer: Observer | None,
+        top_n: int | None,
+    ) -> None:
+        self._method = method
+        self._label = repr(method)
+        self._tasks = enumerate(tasks)
+        self._backends = backends
+        self._by_kind = index_by_kind(backends)
+        self._limits = limits
+        self._cache = ReplyCache(cache)
+        self._raise = on_error == "raise"
+        self._observer = observer
+        self._top_n = top_n
+        self._deadline = None if limits.deadline_s is None else time.monotonic() + limits.deadline_s
+        self._waiting: deque[Call] = deque()
+        self._running: set[Job] = set()
+        self._open: set[Run] = set()
+        self._hold: dict[int, float] = {}
+        self._refusing: dict[int, Refused] = {}
+        self._sent = self._spent = self._reserved = 0
+        self._moves = 0
+        self._looked = 0.0
+        self._tasks_left = True
+        self.rankings: dict[int, Ranking] = {}
+        for kind in needs_of(method):
+            self._backend_for(kind)
+
+    # What the shells call
+
+    @property
+    def finished(self) -> bool:
+        """Whether every query has its ranking."""
+        return not self._tasks_left and not self._open
+
+    def due_jobs(self) -> list[Job]:
+        """Open queries while there is room, and give the jobs to start now."""
+        jobs: list[Job] = []
+        while True:
+            moves = self._moves
+            self._open_queries()
+            self._expire()
+            self._looked = time.monotonic()
+            jobs += self._batch_jobs() + self._call_jobs()
+            # A call that was refused can bring its query to the next batch or to its end: look again.
+            if moves == self._moves:
+                return jobs
+
+    def patience(self) -> float | None:
+        """Seconds until something is due even if nothing comes back; None for as long as it takes."""
+        moments = [job.expires_at for job in self._running if job.expires_at is not None]
+        # A call that was due already when jobs were last handed out waits for room, not for the clock.
+        moments += [call.ready_at for call in self._waiting if call.ready_at > self._looked]
+        if self._deadline is not None and self._open:
+            moments.append(self._deadline)
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    def receive(self, job: Job, position: int | None, outcome: Reply | BaseException | None) -> None:
+        """Take an outcome: a reply at a position, or the end of the job, with the exception that ended it."""
+        if job not in self._running:
+            return  # given up on before
+        if position is not None and isinstance(outcome, Reply):
+            if position in job.open:
+                job.open.remove(position)
+                self._settle_call(job.calls[position], outcome)
+            return
+        if isinstance(outcome, BaseException):
+            error = classify(outcome, _name_of(job.backend))
+            if not isinstance(outcome, CallError):
+                _log.debug("A call to %s failed with %s.", _name_of(job.backend), type(outcome).__name__)
+        else:
+            error = BadReply(f"{_name_of(job.backend)} gave no answer.")
+        self._end(job, error)
+
+    def abandon(self) -> None:
+        """Tell all that still runs to stop."""
+        for job in self._running:
+            job.stop.set()
+        for run in self._open:
+            run.steps.close()
+
+    # Queries
+
+    def _open_queries(self) -> None:
+        while self._tasks_left and len(self._open) < _OPEN_QUERIES:
+            entry = next(self._tasks, None)
+            if entry is None:
+                self._tasks_left = False
+                return
+            index, (query, candidates) = entry
+            self._emit(QueryStarted(index, query, len(candidates), self._label))
+            steps = self._method.steps(encodable(query), [well_formed(candidate) for candidate in candidates])
+            run = Run(index, query, candidates, steps, time.monotonic())
+            self._open.add(run)
+            self._advance(run)
+
+    def _advance(self, run: Run) -> None:
+        """Send the replies and take the next batch, until a batch has to wait for a model."""
+        while run.answered:
+            try:
+                batch = run.steps.send(run.replies if run.replies else None)  # type: ignore[arg-type] # None starts it
+                while not batch:  # an empty batch is answered by an empty list, not by None
+                    batch = run.steps.send([])
+            except StopIteration as end:
+                self._close(run, end.value)
+                return
+            run.expect(len(batch))
+            for slot, request in enumerate(batch):
+                self._ask(run, slot, request)
+
+    def _close(self, run: Run, verdict: Any) -> None:
+        notes = [*_counted("failed", run.failures), *_counted("limit", run.limits_hit), *dict.fromkeys(run.notes)]
+        for note in notes:
+            if note.kind in ("failed", "limit"):
+                _log.warning("%s: %s", self._label, note.message)
+        ranking = settle(
+            verdict,
+            run.candidates,
+            top_n=self._top_n,
+            method=self._label,
+            usage=replace(run.usage, seconds=time.monotonic() - run.opened),
+            notes=notes,
+        )
+        self._open.discard(run)
+        self.rankings[run.index] = ranking
+        self._emit(QueryEnded(run.index, ranking))
+
+    # Requests
+
+    def _ask(self, run: Run, slot: int, request: Request) -> None:
+        backend = self._backend_for(type(request))
+        units = list(request.units()) or [request]
+        keys = self._cache.keys_of(units, backend.identity)
+        found = [] if keys is None else [self._cache.get(key, unit) for key, unit in zip(keys, units, strict=True)]
+        hits = {position: reply for position, reply in enumerate(found) if reply is not None}
+        if len(hits) == len(units):
+            reply = request.join([hits[position] for position in range(len(units))])
+            self._emit(CallEnded(run.index, request, reply, 0.0, cached=True))
+            self._deliver(run, slot, reply)
+            return
+        if hits:
+            request = request.of_units([unit for position, unit in enumerate(units) if position not in hits])
+        self._waiting.append(Call(run, slot, request, backend, units, keys, hits, time.monotonic()))
+
+    def _backend_for(self, kind: type[Request]) -> Backend:
+        try:
+            return self._by_kind[kind]
+        except KeyError:
+            raise registry.unmet(kind, self._label, [_name_of(backend) for backend in self._backends]) from None
+
+    def _deliver(self, run: Run, slot: int, reply: Reply) -> None:
+        run.replies[slot] = reply
+        run.notes.extend(reply.notes)
+
+    def _settle_call(self, call: Call, reply: Reply) -> None:
+        """Account for a reply from a model, keep it, and advance its query if it was the last one missing."""
+        self._moves += 1
+        self._reserved -= call.reserved
+        self._spent += reply.usage.prompt_tokens + reply.usage.completion_tokens
+        further = max(0, reply.usage.calls - 1)  # a backend that had to ask more than once says so
+        self._sent += further
+        call.run.usage += replace(reply.usage, calls=further, seconds=0.0)
+        whole = reply
+        if call.keys is not None and not isinstance(reply, Failed):
+            whole = self._keep(call, call.keys, reply)
+        self._emit(CallEnded(call.run.index, call.request, reply, time.monotonic() - call.asked))
+        self._deliver(call.run, call.slot, whole)
+        if call.run.answered:
+            self._advance(call.run)
+
+    def _keep(self, call: Call, keys: Sequence[str], reply: Reply) -> Reply:
+        missing = [position for position in range(len(call.units)) if position not in call.hits]
+        for position, part in zip(missing, call.request.split(reply, len(missing)), strict=True):
+            self._cache.put(keys[position], part)
+            call.hits[position] = part
+        if len(missing) == len(call.units):
+            return reply
+        whole: Reply = call.request.join([call.hits[position] for position in range(len(call.units))])
+        return replace(whole, notes=(*whole.notes, *reply.notes))
+
+    # Jobs
+
+    def _batch_jobs(self) -> list[Job]:
+        busy = {id(job.backend) for job in self._running}
+        groups: dict[int, list[Call]] = {}
+        for call in self._waiting:
+            if isinstance(call.backend, BatchBackend) and id(call.backend) not in busy:
+                groups.setdefault(id(call.backend), []).append(call)
+        admitted = [[call for call in calls if self._admit(call)] for calls in groups.values()]
+        return [self._start(calls) for calls in admitted if calls]
+
+    def _call_jobs(self) -> list[Job]:
+        jobs: list[Job] = []
+        for call in [call for call in self._waiting if not isinstance(call.backend, BatchBackend)]:
+            if len(self._running) >= self._limits.max_concurrency:
+                break
+            due = max(call.ready_at, self._hold.get(id(call.backend), 0.0))
+            if due > self._looked:
+                call.ready_at = due
+            elif self._admit(call):
+                jobs.append(self._start([call]))
+        return jobs
+
+    def _admit(self, call: Call) -> bool:
+        """Check a waiting call against the budgets: take it off the queue to be sent or refused, or let it wait."""
+        limits = self._limits
+        if (refusal := self._refusing.get(id(call.backend))) is not None:
+            return self._refuse(call, refusal)
+        if limits.max_calls is not None and self._sent >= limits.max_calls:
+            return self._refuse(call, LimitReached(f"the budget of {limits.max_calls} calls was used up"))
+        if limits.max_tokens is not None:
+            call.reserved = _longest(call.request)
+            if self._spent + self._reserved + call.reserved > limits.max_tokens:
+                if self._reserved:
+                    call.reserved = 0
+                    return False  # what is in flight may cost less than was set aside for it
+                call.reserved = 0
+                return self._refuse(call, LimitReached(f"the budget of {limits.max_tokens} tokens was used up"))
+        self._waiting.remove(call)
+        self._sent += 1
+        self._reserved += call.reserved
+        return True
+
+    def _refuse(self, call: Call, error: CallError) -> bool:
+        self._waiting.remove(call)
+        self._fail(call, error)
+        return False
+
+    def _start(self, calls: Sequence[Call]) -> Job:
+        job = Job(calls[0].backend, calls, self._expiry(calls[0].backend), open=set(range(len(calls))))
+        self._running.add(job)
+        for call in calls:
+            call.attempts += 1
+            call.ready_at = 0.0
+            call.run.usage += Usage(calls=1)
+            self._emit(CallStarted(call.run.index, call.request, call.attempts))
+        return job
+
+    def _expiry(self, backend: Backend) -> float | None:
+        timeout = None if isinstance(backend, BatchBackend) else self._limits.timeout_s
+        moments = [moment for moment in (self._deadline, timeout and time.monotonic() + timeout) if moment is not None]
+        return min(moments, default=None)
+
+    def _end(self, job: Job, error: CallError) -> None:
+        """Retry or fail what the job leaves open."""
+        self._running.discard(job)
+        job.stop.set()
+        for position in sorted(job.open):
+            call = job.calls[position]
+            self._reserved -= call.reserved
+            call.reserved = 0
+            if (wait := self._retry_in(call, error)) is None:
+                self._fail(call, error)
+                continue
+            call.ready_at = time.monotonic() + wait
+            if error.retry_after is not None:
+                self._hold[id(call.backend)] = call.ready_at
+            self._waiting.append(call)
+            self._emit(CallRetried(call.run.index, call.request, error, wait))
+
+    def _retry_in(self, call: Call, error: CallError) -> float | None:
+        """Seconds to the next try, or None if there is none."""
+        if not error.retryable or call.attempts > self._limits.retries:
+            return None
+        # Full jitter keeps calls that failed together from coming back together.
+        wait = random.uniform(0.5, 1.0) * _BACKOFF_S * 2 ** (call.attempts - 1)
+        wait = max(wait, error.retry_after or 0.0)
+        left = _LONGEST_WAIT_S if self._deadline is None else self._deadline - time.monotonic()
+        return wait if wait <= min(left, _LONGEST_WAIT_S) else None
+
+    def _fail(self, call: Call, error: CallError) -> None:
+        if isinstance(error, LimitReached):
+            call.run.limits_hit[str(error)] += 1
+        elif not _asked_for(call.request, error):
+            if self._raise:
+                raise error
+            call.run.failures[str(error)] += 1
+        if isinstance(error, Refused) and error.status in (401, 403, 404):
+            self._refusing[id(call.backend)] = error
+        self._settle_call(call, Failed(error))
+
+    def _expire(self) -> None:
+        """Give up on calls that are over their time, and past the deadline on everything."""
+        now = time.monotonic()
+        late = self._deadline is not None and now >= self._deadline
+        passed = LimitReached(f"the deadline of {self._limits.deadline_s} s passed")
+        for job in [job for job in self._running if late or (job.expires_at is not None and now >= job.expires_at)]:
+            name = _name_of(job.backend)
+            self._end(job, passed if late else CallTimeout(f"{name} gave no answer in {self._limits.timeout_s} s."))
+        while late and self._waiting:
+            self._fail(self._waiting.popleft(), passed)
+
+    def _emit(self, event: Event) -> None:
+        if self._observer is None:
+            return
+        try:
+            self._observer(event)
+        except Exception:  # noqa: BLE001 # an observer's fault must not cost the user the ranking
+            _log.exception("An observer failed on %s; the rerank goes on.", type(event).__name__)
+
+
+def _asked_for(request: Request, error: CallError) -> bool:
+    """Whether this failure is an answer: the method asked to be told that its prompt does not fit."""
+    return isinstance(request, Chat) and not request.may_cut and isinstance(error, PromptTooLong)
+
+
+def _longest(request: Request) -> int:
+    """The most tokens that a call may cost, by the rule of thumb of four bytes a token."""
+    return len(str(request.payload()).encode("utf-8", "replace")) // 4 + int(getattr(request, "max_tokens", 0))
+
+
+def _name_of(backend: Backend) -> str:
+    return backend.identity or type(backend).__name__
+
+
+def _counted(kind: Literal["failed", "limit"], messages: Counter[str]) -> list[Note]:
+    return [Note(kind, f"{count} call{'s' if count > 1 else ''} failed: {text}") for text, count in messages.items()]

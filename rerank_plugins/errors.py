@@ -1,0 +1,208 @@
+"""The exceptions, and how a provider's own exception is read as one of them.
+
+RerankError
+├── InvalidInput        an argument breaks a rule
+├── MissingExtra        a feature needs a package that is not installed
+├── UnmetNeed           a method asks for something that no given backend answers
+└── CallError           one call to a model failed
+    ├── Transient       429, 5xx, a lost connection: worth another try
+    │   └── CallTimeout no answer in time
+    ├── Refused         400, 401, 403, 404: the same again would be refused again
+    │   └── PromptTooLong
+    ├── BadReply        something arrived that is no answer: an HTML page, a body cut short
+    └── LimitReached    a deadline or a budget of this rerank
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = [
+    "BadReply",
+    "CallError",
+    "CallTimeout",
+    "InvalidInput",
+    "LimitReached",
+    "MissingExtra",
+    "PromptTooLong",
+    "Refused",
+    "RerankError",
+    "Transient",
+    "UnmetNeed",
+    "classify",
+]
+
+
+class RerankError(Exception):
+    """The base of every error that this package raises on purpose."""
+
+
+class InvalidInput(RerankError, ValueError):
+    """An argument breaks a rule; the message names the rule, the value and what to do."""
+
+
+class MissingExtra(RerankError, ImportError):
+    """A feature needs a package that is not installed; the message has the pip line.
+
+    >>> str(MissingExtra("OpenAIChat", "openai", "openai"))
+    "OpenAIChat needs the package 'openai', which is not installed; run: pip install 'rerank-plugins[openai]'"
+    """
+
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs the package {package!r}, which is not installed; "
+            f"run: pip install 'rerank-plugins[{extra}]'"
+        )
+
+
+class UnmetNeed(RerankError):
+    """A method asks for something that none of the given backends answers."""
+
+
+class CallError(RerankError):
+    """One call to a model failed. Its message never holds a prompt, a document or a key."""
+
+    retryable = False
+    retry_after: float | None = None
+
+
+class Transient(CallError):
+    """A failure that another try may mend; `retry_after` is the wait in seconds that the server asked for."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class CallTimeout(Transient):
+    """A call was not answered within its time."""
+
+
+class Refused(CallError):
+    """A request that would be refused again: a wrong key, an unknown model, a parameter not taken."""
+
+    def __init__(self, message: str, status: int | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+
+
+class PromptTooLong(Refused):
+    """A prompt does not fit the model's context; `limit` and `needed` are in tokens, where they are known."""
+
+    def __init__(self, limit: int | None = None, needed: int | None = None) -> None:
+        known = "" if limit is None else f" of {limit} tokens"
+        asked = "" if needed is None else f" ({needed} tokens)"
+        super().__init__(f"The prompt{asked} does not fit the model's context{known}.", status=400)
+        self.limit = limit
+        self.needed = needed
+
+
+class BadReply(CallError):
+    """A reply arrived that cannot be read as one."""
+
+
+class LimitReached(CallError):
+    """The deadline, the call budget or the token budget of this rerank is used up."""
+
+
+def classify(error: BaseException, source: str = "the model") -> CallError:
+    """Read any provider's exception as a `CallError`, from its status code and type alone.
+
+    It knows no SDK: whatever carries `status_code` (openai, anthropic, httpx through `.response`, ...), is a
+    timeout or a connection error by its class, is read. The message is written anew, because the original can
+    hold a key or the whole prompt.
+
+    >>> classify(TimeoutError())
+    CallTimeout('the model gave no answer in time.')
+    >>> classify(ValueError("secret"), "Fake(7b)")
+    BadReply('Fake(7b) failed with ValueError.')
+    """
+    if isinstance(error, CallError):
+        return error
+    status = _status(error)
+    if status is not None:
+        return _of_status(error, status, source)
+    names = " ".join(cls.__name__ for cls in type(error).__mro__)
+    if isinstance(error, TimeoutError) or "Timeout" in names:
+        return CallTimeout(f"{source} gave no answer in time.")
+    if isinstance(error, OSError) or re.search(r"Connect|TransportError|ProtocolError|NetworkError", names):
+        return Transient(f"{source} could not be reached or broke off ({type(error).__name__}).")
+    return BadReply(f"{source} failed with {type(error).__name__}.")
+
+
+def _status(error: BaseException) -> int | None:
+    for holder in (error, getattr(error, "response", None)):
+        for name in ("status_code", "status", "http_status", "code"):
+            value = getattr(holder, name, None)
+            if isinstance(value, int) and 100 <= value <= 599:
+                return value
+    return None
+
+
+def _of_status(error: BaseException, status: int, source: str) -> CallError:
+    if status in (408, 409, 425, 429) or status >= 500:
+        return Transient(f"{source} answered with HTTP {status}.", _retry_after(error))
+    body = _error_body(error)
+    if status in (400, 413, 422) and _CONTEXT.search(text := f"{body.get('code')} {body.get('message')} {error}"):
+        return PromptTooLong(*_context_numbers(text))
+    advice = {
+        401: "the key was not accepted; check api_key",
+        403: "the key may not use this model; check api_key and the model's name",
+        404: "no such model or path; check the model's name and base_url",
+    }.get(status, "the request was not accepted")
+    code = body.get("code") or body.get("type")
+    # Providers' codes are identifiers; anything longer could be an echo of the request.
+    named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[\w.\-]{1,60}", code) else ""
+    param = body.get("param")
+    return Refused(
+        f"{source} answered with HTTP {status}{named}: {advice}.",
+        status,
+        param if isinstance(param, str) else None,
+    )
+
+
+def _error_body(error: BaseException) -> Mapping[str, Any]:
+    body = getattr(error, "body", None)
+    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
+        body = body["error"]
+    return body if isinstance(body, Mapping) else {}
+
+
+_CONTEXT = re.compile(
+    r"context.{0,20}(?:length|window|size|limit)|maximum context|too many tokens|prompt is too long|"
+    r"input.{0,20}too long|exceeds? .{0,40}context",
+    re.I,
+)
+
+
+def _context_numbers(text: str) -> tuple[int | None, int | None]:
+    numbers = sorted({int(n) for n in re.findall(r"(?<![\w.])\d{2,8}(?![\w.]\d)", text) if int(n) >= 64})
+    return (numbers[0], numbers[-1]) if len(numbers) > 1 else (numbers[0] if numbers else None, None)
+
+
+def _retry_after(error: BaseException) -> float | None:
+    response = getattr(error, "response", None)
+    headers = getattr(response, "headers", None) or getattr(error, "headers", None)
+    if not isinstance(headers, Mapping):
+        return None
+    if milliseconds := _seconds(headers.get("retry-after-ms")):
+        return milliseconds / 1000
+    return _seconds(headers.get("retry-after") or headers.get("Retry-After"))
+
+
+def _seconds(value: object) -> float | None:
+    """Read a Retry-After header: seconds, or an HTTP date."""
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(str(value)))
+    except ValueError:
+        date = email.utils.parsedate_tz(str(value))
+        return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())

@@ -1,0 +1,29 @@
+"""The methods: one paper, one module."""
+
+from rerank_plugins.methods.base import Method, Options
+from rerank_plugins.methods.cascade import Cascade
+from rerank_plugins.methods.cross_encode import CrossEncode
+from rerank_plugins.methods.embedding import Embedding
+from rerank_plugins.methods.first_stage import FirstStage
+from rerank_plugins.methods.fuse import Fuse
+from rerank_plugins.methods.insert_rank import InsertRank
+from rerank_plugins.methods.likelihood import Likelihood
+from rerank_plugins.methods.reading import method_names, read_method
+
+METHODS = ("Cascade", "CrossEncode", "Embedding", "FirstStage", "Fuse", "InsertRank", "Likelihood")
+"""The names of the shipped methods."""
+
+__all__ = [
+    "METHODS",
+    "Cascade",
+    "CrossEncode",
+    "Embedding",
+    "FirstStage",
+    "Fuse",
+    "InsertRank",
+    "Likelihood",
+    "Method",
+    "Options",
+    "method_names",
+    "read_method",
+]

@@ -1,0 +1,78 @@
+"""A cascade: a cheap method reads everything, a dear one only what survives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rerank_plugins.candidates import Candidate
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.methods.base import Method, Options
+from rerank_plugins.methods.compose import checked_methods, needs_of_all
+from rerank_plugins.ranking import Note, Verdict, settle
+from rerank_plugins.requests import Request, Steps
+
+__all__ = ["Cascade"]
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Cascade(Options):
+    """Give the best `keep` of each method to the next; those that did not survive follow behind, in their order.
+
+    It costs the calls of each method on what it sees, one method after another. Only the order of the result means
+    anything ("order"), because its parts were scored by different methods.
+
+    Args:
+        methods: The methods, the cheapest first; at least two.
+        keep: How many survive each method but the last: one number, or one per step.
+
+    >>> Cascade(FirstStage(), FirstStage(), keep=10)
+    Cascade(FirstStage(), FirstStage(), keep=10)
+    """
+
+    methods: tuple[Method, ...]
+    keep: int | tuple[int, ...]
+
+    def __init__(self, *methods: Method, keep: int | Sequence[int] = 20) -> None:
+        checked_methods("Cascade", methods)
+        if len(methods) < 2:
+            raise InvalidInput("Cascade takes at least two methods, such as Cascade(Embedding(), InsertRank()).")
+        counts = (keep,) * (len(methods) - 1) if isinstance(keep, int) else tuple(keep)
+        if len(counts) != len(methods) - 1 or any(not isinstance(count, int) or count < 1 for count in counts):
+            raise InvalidInput(
+                f"Cascade(keep=...) is a whole number of at least 1, or one for each step but the last "
+                f"({len(methods) - 1}), not {keep!r}."
+            )
+        object.__setattr__(self, "methods", methods)
+        object.__setattr__(self, "keep", keep if isinstance(keep, int) else counts)
+
+    def __repr__(self) -> str:
+        return f"Cascade({', '.join(map(repr, self.methods))}, keep={self.keep!r})"
+
+    @property
+    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its parts
+        return needs_of_all(self.methods)
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        steps = len(self.methods)
+        counts = (self.keep,) * (steps - 1) if isinstance(self.keep, int) else self.keep
+        alive, behind = list(range(len(candidates))), list[int]()
+        why: dict[int, list[Mapping[str, Any]]] = {index: [] for index in alive}
+        dropped: dict[int, str] = {}
+        notes: list[Note] = []
+        for method, count in zip(self.methods, (*counts, len(candidates)), strict=True):
+            verdict = yield from method.steps(query, [candidates[index] for index in alive])
+            ranking = settle(verdict, [candidates[index] for index in alive])
+            for item in (*ranking, *ranking.dropped):
+                why[alive[item.index]].append({"method": repr(method), "score": item.score, "why": dict(item.why)})
+            dropped |= {alive[item.index]: item.reason for item in ranking.dropped}
+            notes += ranking.notes
+            order = [alive[position] for position in ranking.order]
+            alive, behind = order[:count], order[count:] + behind
+        return Verdict(
+            order=alive + behind,
+            why={index: {"cascade": stages} for index, stages in why.items()},
+            dropped=dropped,
+            notes=notes,
+        )

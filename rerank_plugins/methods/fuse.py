@@ -1,0 +1,115 @@
+"""Fusion: several methods rank the list, and their scores or ranks are added."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rerank_plugins.candidates import Candidate
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.methods.base import Method, Options
+from rerank_plugins.methods.compose import checked_methods, needs_of_all, together
+from rerank_plugins.ranking import Note, Ranking, order_by, settle
+from rerank_plugins.requests import Request, Steps
+
+__all__ = ["Fuse"]
+
+_RRF_CONSTANT = 60  # Cormack, Clarke and Büttcher, SIGIR 2009
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Fuse(Options):
+    """Add up what several methods say; put `FirstStage()` among them to let the first stage speak too.
+
+    The methods run at once: it costs the calls of all of them, and the round trips of the longest. A document that a
+    method could not score counts as its average one. Scores are comparable within one query ("relative").
+
+    Args:
+        methods: The methods, at least one.
+        weights: One number per method; all 1 if not given.
+        norm: "zscore" brings each method's scores to mean 0 and standard deviation 1 over the list before they are
+            added (a method that gives an order alone is heard by its ranks). "rrf" adds weight / (60 + rank):
+            reciprocal rank fusion, which looks at no score.
+
+    >>> Fuse(FirstStage(), FirstStage(), weights=(2, 1), norm="rrf")
+    Fuse(FirstStage(), FirstStage(), weights=(2, 1), norm='rrf')
+    """
+
+    methods: tuple[Method, ...]
+    weights: tuple[float, ...] | None
+    norm: Literal["zscore", "rrf"]
+
+    def __init__(
+        self, *methods: Method, weights: Sequence[float] | None = None, norm: Literal["zscore", "rrf"] = "zscore"
+    ) -> None:
+        checked_methods("Fuse", methods)
+        if not methods:
+            raise InvalidInput("Fuse takes at least one method, such as Fuse(Embedding(), FirstStage()).")
+        if weights is not None and len(weights) != len(methods):
+            raise InvalidInput(f"Fuse(weights=...) has one number per method ({len(methods)}), not {weights!r}.")
+        if norm not in ("zscore", "rrf"):
+            raise InvalidInput(f"Fuse(norm=...) is 'zscore' or 'rrf', not {norm!r}.")
+        object.__setattr__(self, "methods", methods)
+        object.__setattr__(self, "weights", None if weights is None else tuple(weights))
+        object.__setattr__(self, "norm", norm)
+
+    def __repr__(self) -> str:
+        options = [] if self.weights is None else [f"weights={self.weights!r}"]
+        options += [] if self.norm == "zscore" else [f"norm={self.norm!r}"]
+        return f"Fuse({', '.join([*map(repr, self.methods), *options])})"
+
+    @property
+    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its parts
+        return needs_of_all(self.methods)
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        verdicts = yield from together([method.steps(query, candidates) for method in self.methods])
+        rankings = [settle(verdict, candidates) for verdict in verdicts]
+        weights = self.weights or (1.0,) * len(self.methods)
+        voices = [_by_rank(ranking) if self.norm == "rrf" else _by_score(ranking) for ranking in rankings]
+        totals = [
+            sum(weight * voice.get(index, 0.0) for weight, voice in zip(weights, voices, strict=True))
+            for index in range(len(candidates))
+        ]
+        why = {index: self._why(index, rankings, voices, weights) for index in range(len(candidates))}
+        return order_by(totals, why=why, notes=_notes(rankings))
+
+    def _why(
+        self, index: int, rankings: Sequence[Ranking], voices: Sequence[dict[int, float]], weights: Sequence[float]
+    ) -> dict[str, Any]:
+        parts = []
+        for method, ranking, voice, weight in zip(self.methods, rankings, voices, weights, strict=True):
+            item = next((item for item in (*ranking, *ranking.dropped) if item.index == index), None)
+            parts.append(
+                {
+                    "method": repr(method),
+                    "weight": weight,
+                    "adds": weight * voice.get(index, 0.0),
+                    "score": None if item is None else item.score,
+                    "why": {} if item is None else dict(item.why),
+                }
+            )
+        return {"fused": parts}
+
+
+def _by_rank(ranking: Ranking) -> dict[int, float]:
+    places = [item.index for item in ranking] + [item.index for item in ranking.dropped]
+    return {index: 1 / (_RRF_CONSTANT + rank) for rank, index in enumerate(places, start=1)}
+
+
+def _by_score(ranking: Ranking) -> dict[int, float]:
+    """Z-scores of what has a score; what has none is left out, and so counts 0, the average."""
+    if ranking.score_kind == "order":
+        raw = {index: -float(rank) for rank, index in enumerate(ranking.order)}
+    else:
+        raw = {item.index: item.score for item in (*ranking, *ranking.dropped) if item.score is not None}
+    if not raw:
+        return {}
+    mean, spread = statistics.fmean(raw.values()), statistics.pstdev(raw.values())
+    return {index: (score - mean) / spread if spread > 0 else 0.0 for index, score in raw.items()}
+
+
+def _notes(rankings: Sequence[Ranking]) -> list[Note]:
+    return list(dict.fromkeys(note for ranking in rankings for note in ranking.notes))

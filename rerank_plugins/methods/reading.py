@@ -1,0 +1,81 @@
+"""A method from its repr, as the command line and the adapters need it: read as data, never run as code."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.methods.base import Method, Options
+
+__all__ = ["method_names", "read_method"]
+
+
+def read_method(text: str) -> Method:
+    """Read a method such as "InsertRank(window=20)"; a bare name stands for its defaults.
+
+    It knows the shipped methods, every imported subclass of `Options`, and what installed packages name in the
+    entry point group "rerank_plugins.methods".
+
+    Raises:
+        InvalidInput: The text is no such expression, names an unknown method or an unknown option.
+
+    >>> read_method("Fuse(Embedding(), Likelihood(), weights=(1, 0.5))")
+    Fuse(Embedding(), Likelihood(), weights=(1, 0.5))
+    >>> read_method("InsertRank")
+    InsertRank()
+    """
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise InvalidInput(f"A method is named by its repr, such as 'InsertRank(window=20)', not {text!r}.") from None
+    value = _value(ast.Call(node, [], []) if isinstance(node, ast.Name) else node, text)
+    if not isinstance(value, Method):
+        raise InvalidInput(f"A method is named by its repr, such as 'InsertRank(window=20)', not {text!r}.")
+    return value
+
+
+def method_names() -> list[str]:
+    """The names that `read_method` knows, sorted."""
+    return sorted(_known())
+
+
+def _known() -> Mapping[str, Any]:
+    import rerank_plugins.methods as shipped  # here: the package imports this module
+
+    known = {cls.__name__: cls for cls in Options.__subclasses__()}
+    named = {entry.name: entry for entry in entry_points(group="rerank_plugins.methods")}
+    return named | known | {name: getattr(shipped, name) for name in shipped.METHODS}
+
+
+def _value(node: ast.expr, text: str) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _call(node.func.id, node, text)
+    if isinstance(node, (ast.Tuple, ast.List)):
+        values = [_value(item, text) for item in node.elts]
+        return tuple(values) if isinstance(node, ast.Tuple) else values
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        keys = [_value(key, text) for key in node.keys if key is not None]
+        return dict(zip(keys, (_value(item, text) for item in node.values), strict=True))
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        raise InvalidInput(
+            f"In {text!r} the part {ast.unparse(node)!r} is neither a plain value nor a method; "
+            "use numbers, strings, tuples, None, True, False and methods."
+        ) from None
+
+
+def _call(name: str, node: ast.Call, text: str) -> Any:
+    known = _known()
+    if name not in known:
+        raise InvalidInput(f"There is no method {name!r}; there are {', '.join(sorted(known))}.")
+    cls = known[name].load() if hasattr(known[name], "load") else known[name]
+    arguments = [_value(item, text) for item in node.args]
+    options = {item.arg: _value(item.value, text) for item in node.keywords if item.arg is not None}
+    try:
+        return cls(*arguments, **options)
+    except TypeError as error:
+        raise InvalidInput(f"{name} cannot be made from {text!r}: {error}.") from None

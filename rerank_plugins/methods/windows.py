@@ -1,0 +1,56 @@
+"""Sliding windows: a listwise method on a list that is longer than one prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from rerank_plugins.errors import PromptTooLong
+from rerank_plugins.requests import Request
+
+__all__ = ["RankWindow", "slide"]
+
+Window = Generator[Sequence[Request], Sequence[Any], Sequence[int] | PromptTooLong]
+RankWindow = Callable[[Sequence[int], bool], Window]
+"""Rank the documents of one window: called with their indices as they stand, and with whether they may be cut.
+
+It returns the named indices, best first, possibly not all; or the error that says that they do not fit.
+"""
+
+_SMALLEST = 4  # a window is not split below this; its documents are shortened instead
+
+
+def slide(
+    order: Sequence[int], size: int, stride: int | None, rank: RankWindow
+) -> Generator[Sequence[Request], Sequence[Any], tuple[list[int], int]]:
+    """Rank windows from the end of the list to its beginning, each starting with the best of the one before.
+
+    Args:
+        order: Indices as they stand before.
+        size: Documents per window; it shrinks where they do not fit the model.
+        stride: By how many documents the window moves, at least 1; None is half a window.
+        rank: Ranks one window. What it does not name keeps its order behind what it names.
+
+    Returns:
+        The indices as they stand after, and the size of the window that fitted.
+    """
+    order, end = list(order), len(order)
+    while True:
+        start = max(0, end - size)
+        window = order[start:end]
+        named = yield from rank(window, size <= _SMALLEST)
+        if isinstance(named, PromptTooLong):
+            size = _smaller(min(size, len(window)), named)
+            continue
+        order[start:end] = [*named, *(index for index in window if index not in set(named))]
+        if start == 0:
+            return order, size
+        end -= min(stride or size // 2, size)
+
+
+def _smaller(size: int, error: PromptTooLong) -> int:
+    """A size that should fit: by the numbers of the error, with a tenth to spare, else half."""
+    fits = size // 2
+    if error.limit and error.needed and error.needed > error.limit:
+        fits = int(size * error.limit / error.needed * 0.9)
+    return max(_SMALLEST, min(fits, size - 1))
