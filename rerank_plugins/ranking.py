@@ -8,7 +8,18 @@ from typing import Any, Literal, overload
 
 from rerank_plugins.candidates import Candidate, finite
 
-__all__ = ["Dropped", "Note", "Ranked", "Ranking", "ScoreKind", "Usage", "Verdict", "order_by", "settle"]
+__all__ = [
+    "Dropped",
+    "Note",
+    "Ranked",
+    "Ranking",
+    "ScoreKind",
+    "Usage",
+    "Verdict",
+    "explanation",
+    "order_by",
+    "settle",
+]
 
 ScoreKind = Literal["absolute", "relative", "order"]
 """What a score means: "absolute" can be compared across queries, "relative" within one list, "order" not at all."""
@@ -127,6 +138,25 @@ class Ranking(Sequence[Ranked]):
     def order(self) -> list[int]:
         """The indices of the ranked documents, best first."""
         return [item.index for item in self.ranked]
+
+
+def explanation(ranking: Ranking, item: Ranked) -> dict[str, Any]:
+    """All that is known about a document's place, as plain data: what adapters put under their one metadata key.
+
+    >>> found = settle(Verdict(order=[1, 0]), [Candidate("a", score=0.9), Candidate("b", score=0.8)])
+    >>> explained = explanation(found, found[0])
+    >>> explained["rank"], explained["first_stage_rank"], explained["first_stage_score"]
+    (1, 2, 0.8)
+    """
+    return {
+        "method": ranking.method,
+        "rank": item.rank,
+        "score": item.score,
+        "score_kind": ranking.score_kind,
+        "first_stage_rank": item.index + 1,
+        "first_stage_score": item.candidate.score,
+        "why": dict(item.why),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

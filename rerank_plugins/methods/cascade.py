@@ -27,6 +27,7 @@ class Cascade(Options):
         methods: The methods, the cheapest first; at least two.
         keep: How many survive each method but the last: one number, or one per step.
 
+    >>> from rerank_plugins import FirstStage
     >>> Cascade(FirstStage(), FirstStage(), keep=10)
     Cascade(FirstStage(), FirstStage(), keep=10)
     """

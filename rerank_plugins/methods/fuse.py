@@ -33,6 +33,7 @@ class Fuse(Options):
             added (a method that gives an order alone is heard by its ranks). "rrf" adds weight / (60 + rank):
             reciprocal rank fusion, which looks at no score.
 
+    >>> from rerank_plugins import FirstStage
     >>> Fuse(FirstStage(), FirstStage(), weights=(2, 1), norm="rrf")
     Fuse(FirstStage(), FirstStage(), weights=(2, 1), norm='rrf')
     """
