@@ -375,7 +375,8 @@ class Engine:
 
     def _retry_in(self, call: Call, error: CallError) -> float | None:
         """Seconds to the next try, or None if there is none."""
-        if not error.retryable or call.attempts > self._limits.retries:
+        tries = 0 if getattr(call.backend, "retries_itself", False) else self._limits.retries
+        if not error.retryable or call.attempts > tries:
             return None
         # Full jitter keeps calls that failed together from coming back together.
         wait = random.uniform(0.5, 1.0) * _BACKOFF_S * 2 ** (call.attempts - 1)

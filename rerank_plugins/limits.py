@@ -20,7 +20,8 @@ class Limits:
         max_calls: Calls that may be sent, retries counted.
         max_tokens: Prompt and completion tokens that may be spent. A call starts only if its prompt (estimated
             at four bytes a token) and its longest reply still fit.
-        retries: Further tries after a failure that another try may mend (429, 5xx, lost connection, timeout).
+        retries: Further tries after a failure that another try may mend (429, 5xx, lost connection, timeout). None
+            are made on top of a client's own: see `backends.CallBackend`.
 
     >>> Limits(deadline_s=2.5).retries
     2

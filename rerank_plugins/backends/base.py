@@ -29,8 +29,9 @@ class Backend(Protocol):
 class CallBackend(Backend, Protocol):
     """A backend that answers one request with one call, as an endpoint does. Calls run concurrently.
 
-    Both methods raise when the call fails; the driver reads any exception with `errors.classify`. They do not
-    retry. `timeout` is in seconds, None for no bound.
+    Both methods raise when the call fails; the driver reads any exception with `errors.classify`, and tries again.
+    A backend whose client does that on its own has an attribute `retries_itself` that is True: then the driver does
+    not, because the tries would multiply. `timeout` is in seconds, None for no bound.
     """
 
     def answer(self, request: Any, timeout: float | None) -> Reply:
