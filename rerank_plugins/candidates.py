@@ -54,12 +54,15 @@ def as_candidates(items: Iterable[Candidate | str]) -> tuple[Candidate, ...]:
 def finite(value: object) -> float | None:
     """Read a score, or None where it is missing, NaN, infinite or no number.
 
-    >>> finite(2), finite(float("nan")), finite(None), finite("2")
-    (2.0, None, None, None)
+    >>> finite(2), finite(float("nan")), finite(None), finite("2"), finite(10**400)
+    (2.0, None, None, None, None)
     """
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):  # an array of several numbers, or an integer beyond any float
+        return None
     return number if math.isfinite(number) else None
 
 

@@ -1,0 +1,283 @@
+"""The document compressor: texts out, any reranking method over them, LangChain's documents back."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Self
+
+from langchain_core.callbacks import Callbacks
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.load.serializable import Serializable, SerializedConstructor, SerializedNotImplemented
+from langchain_core.runnables import Runnable, RunnableConfig, ensure_config, patch_config
+from langchain_core.runnables.config import (
+    get_async_callback_manager_for_config,
+    get_callback_manager_for_config,
+    set_config_context,
+)
+from pydantic import ConfigDict, Field, SkipValidation, field_validator, model_validator
+from typing_extensions import override
+
+from langchain_rerank_plugins.models import LangChainChat, LangChainEmbeddings, StructuredOutput
+from rerank_plugins import Candidate, Limits, Ranking, RerankError, arerank, read_method, rerank
+from rerank_plugins.backends import Backend, registry
+from rerank_plugins.backends.base import index_by_kind
+from rerank_plugins.cache import Cache
+from rerank_plugins.candidates import finite
+from rerank_plugins.engine import OnError
+from rerank_plugins.errors import UnmetNeed
+from rerank_plugins.events import Observer
+from rerank_plugins.methods import Method
+from rerank_plugins.methods.base import needs_of
+from rerank_plugins.methods.compose import checked_methods
+from rerank_plugins.ranking import explanation
+from rerank_plugins.requests import Chat, Embed
+
+__all__ = ["RerankCompressor"]
+
+_SCORE_KEYS = ("relevance_score", "score", "_score")  # where retrievers and compressors leave a document's score
+
+
+class RerankCompressor(Serializable, BaseDocumentCompressor):
+    """Rerank documents with any method of rerank-plugins.
+
+    What comes back are copies, best first: id, text and metadata are kept. Their metadata has two more entries.
+    "relevance_score" is the new score, higher is better; a document that the method could not score has none, not even
+    an old one. "rerank_plugins" says why the document stands where it stands, as plain data that can be written as
+    JSON: the method, the rank, the score and what it means, the first stage's rank and score, and the method's reasons.
+
+    Each call is a run of its own in the trace, with the calls to the model below it. A `max_concurrency` in the chain's
+    config lowers that of `limits`. One instance serves many calls at once.
+
+    Args:
+        method: What to do, such as `InsertRank()`, or its repr as a string.
+        llm: A chat model, an LLM, or a runnable around one, for methods that ask for text.
+        embeddings: An embedding model, for methods that ask for vectors.
+        top_n: How many documents to give back; None gives all that the method keeps.
+        limits: Bounds on time, calls, tokens and concurrency of each call; a dict of its arguments will do.
+        cache: A mapping from string to string that keeps replies, on top of any cache of the model's own.
+        on_error: "degrade" goes on without a call that failed, and logs it; "raise" raises it.
+        backends: Further models, such as `rerank_plugins.backends.CrossEncoder`; they come before the other two.
+        observer: Called with each `rerank_plugins.events.Event`.
+        score_key: The metadata key of the first stage's score; None looks for "relevance_score", "score" and "_score".
+        structured_output: How to ask `llm` for JSON; see `LangChainChat`.
+
+    Raises:
+        UnmetNeed: Nothing that was given answers what the method asks for.
+        pydantic.ValidationError: An argument breaks a rule; it is a ValueError.
+
+    >>> from langchain_core.documents import Document
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> compressor = RerankCompressor("InsertRank", llm=FakeListChatModel(responses=["[2] > [1]"]), top_n=1)
+    >>> compressor
+    RerankCompressor(method=InsertRank(), top_n=1)
+    >>> found = compressor.compress_documents([Document("one hour"), Document("two hours")], "how long to proof?")
+    >>> [(document.page_content, document.metadata["relevance_score"]) for document in found]
+    [('two hours', 1.0)]
+    """
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # an input can hold a key
+    )
+
+    method: Method
+    llm: Runnable[Any, Any] | None = Field(default=None, repr=False)
+    embeddings: Embeddings | None = Field(default=None, repr=False)
+    top_n: int | None = Field(default=None, ge=0, strict=True)
+    limits: Limits | None = None
+    cache: SkipValidation[Cache | None] = Field(default=None, repr=False, exclude=True)
+    on_error: OnError = "degrade"
+    backends: SkipValidation[Sequence[Backend]] = Field(default=(), repr=False)
+    observer: SkipValidation[Observer | None] = Field(default=None, repr=False, exclude=True)
+    score_key: str | None = None
+    structured_output: StructuredOutput | None = None
+
+    def __init__(self, method: Method | str, **options: Any) -> None:
+        super().__init__(method=method, **options)
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _read_method(cls, method: Any) -> Any:
+        if isinstance(method, str):
+            return read_method(method)
+        checked_methods(cls.__name__, [method])
+        return method
+
+    @field_validator("backends", mode="before")
+    @classmethod
+    def _as_tuple(cls, backends: Any) -> Any:
+        return tuple(backends) if isinstance(backends, Sequence) else (backends,)
+
+    @model_validator(mode="after")
+    def _refuse_unmet_needs(self) -> Self:
+        backends = self._backends()
+        for kind in needs_of(self.method):
+            if kind not in index_by_kind(backends):
+                given = [backend.identity or type(backend).__name__ for backend in backends]
+                sentence = str(registry.unmet(kind, repr(self.method), given))
+                raise UnmetNeed(sentence + _LANGCHAIN_ANSWERS.get(kind, ""))
+        return self
+
+    @override
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> Sequence[Document]:
+        """Rerank the documents for a query; see `acompress_documents` for the same on an event loop.
+
+        Raises:
+            CallError: A call failed, and `on_error` is "raise".
+        """
+        config = _config(callbacks)
+        manager = get_callback_manager_for_config(config)
+        run = manager.on_chain_start(None, self._inputs(query, documents), name=self._run_name)
+        try:
+            with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
+                ranking = context.run(rerank, self.method, query, self._candidates(documents), **self._options(config))
+            compressed = _compressed(documents, ranking)
+        except BaseException as error:
+            run.on_chain_error(error)
+            raise
+        run.on_chain_end(_outputs(ranking))
+        return compressed
+
+    @override
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> Sequence[Document]:
+        """Rerank the documents for a query on the running event loop, through the models' own async methods."""
+        config = _config(callbacks)
+        manager = get_async_callback_manager_for_config(config)
+        run = await manager.on_chain_start(None, self._inputs(query, documents), name=self._run_name)
+        try:
+            with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
+                work = arerank(self.method, query, self._candidates(documents), **self._options(config))
+                ranking = await asyncio.create_task(work, context=context)
+            compressed = _compressed(documents, ranking)
+        except BaseException as error:
+            await run.on_chain_error(error)
+            raise
+        await run.on_chain_end(_outputs(ranking))
+        return compressed
+
+    def _backends(self) -> list[Backend]:
+        backends = list(self.backends)
+        if self.llm is not None:
+            backends.append(LangChainChat(self.llm, structured_output=self.structured_output))
+        if self.embeddings is not None:
+            backends.append(LangChainEmbeddings(self.embeddings))
+        return backends
+
+    def _candidates(self, documents: Sequence[Document]) -> list[Candidate]:
+        return [
+            Candidate(document.page_content, document.id, self._first_stage_score(document.metadata), document.metadata)
+            for document in documents
+        ]
+
+    def _first_stage_score(self, metadata: Mapping[str, Any]) -> float | None:
+        keys = _SCORE_KEYS if self.score_key is None else (self.score_key,)
+        return next((score for key in keys if (score := finite(metadata.get(key))) is not None), None)
+
+    def _options(self, config: RunnableConfig) -> dict[str, Any]:
+        """The arguments of `rerank`, which are those of `arerank`."""
+        limits = self.limits or Limits()
+        if asked := config.get("max_concurrency"):
+            limits = replace(limits, max_concurrency=max(1, min(asked, limits.max_concurrency)))
+        return {
+            "backends": self._backends(),
+            "top_n": self.top_n,
+            "limits": limits,
+            "cache": self.cache,
+            "on_error": self.on_error,
+            "observer": self.observer,
+        }
+
+    # The trace
+
+    @property
+    def _run_name(self) -> str:
+        return f"{type(self).__name__}<{type(self.method).__name__}>"
+
+    def _inputs(self, query: str, documents: Sequence[Document]) -> dict[str, Any]:
+        return {"query": query, "documents": len(documents), "method": repr(self.method), "top_n": self.top_n}
+
+    # Serialisation
+
+    @classmethod
+    @override
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @property
+    @override
+    def lc_attributes(self) -> dict[str, Any]:
+        limits = {} if self.limits is None else {"limits": asdict(self.limits)}
+        return {"method": repr(self.method), **limits}
+
+    @override
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """Write it down whole, or say that it cannot be: one that came back with another model would be worse.
+
+        The cache and the observer belong to a process and are not written.
+        """
+        return super().to_json() if self._can_be_written() else self.to_json_not_implemented()
+
+    def _can_be_written(self) -> bool:
+        models = [model for model in (self.llm, self.embeddings) if model is not None]
+        if self.backends or not all(isinstance(m, Serializable) and m.is_lc_serializable() for m in models):
+            return False
+        try:
+            return read_method(repr(self.method)) == self.method
+        except RerankError:
+            return False
+
+
+_LANGCHAIN_ANSWERS = {
+    Chat: " A LangChain chat model given as llm answers it too.",
+    Embed: " A LangChain embedding model given as embeddings answers it too.",
+}
+
+
+def _config(callbacks: Callbacks | None) -> RunnableConfig:
+    """The config of the chain that this runs in, with the callbacks that were handed over, if any."""
+    return ensure_config(None if callbacks is None else {"callbacks": callbacks})
+
+
+def _compressed(documents: Sequence[Document], ranking: Ranking) -> list[Document]:
+    return [_document(documents[item.index], item.score, explanation(ranking, item)) for item in ranking]
+
+
+def _document(document: Document, score: float | None, why: dict[str, Any]) -> Document:
+    metadata = _copied(document.metadata) | {"rerank_plugins": why, "relevance_score": score}
+    if score is None:
+        del metadata["relevance_score"]
+    return document.model_copy(update={"metadata": metadata})
+
+
+def _copied(metadata: dict[str, Any]) -> dict[str, Any]:
+    """A copy that shares nothing with the caller's, or only what cannot be copied (a lock, an open file)."""
+    copied = {}
+    for key, value in metadata.items():
+        try:
+            copied[key] = copy.deepcopy(value)
+        except Exception:  # noqa: BLE001 # foreign objects raise what they like when they are copied
+            copied[key] = value
+    return copied
+
+
+def _outputs(ranking: Ranking) -> dict[str, Any]:
+    """What the trace shows: order, scores, notes and cost; the texts stand in the retriever's own run."""
+    return {
+        "ranked": [
+            {"rank": item.rank, "index": item.index, "id": item.candidate.id, "score": item.score} for item in ranking
+        ],
+        "dropped": [{"index": item.index, "id": item.candidate.id, "reason": item.reason} for item in ranking.dropped],
+        "score_kind": ranking.score_kind,
+        "notes": [asdict(note) for note in ranking.notes],
+        "usage": asdict(ranking.usage),
+    }
