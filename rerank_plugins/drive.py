@@ -6,13 +6,13 @@ threads and a queue, or tasks and a queue.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rerank_plugins.backends.base import Backend, BatchBackend, CallBackend
 from rerank_plugins.cache import Cache
@@ -25,7 +25,10 @@ from rerank_plugins.methods.base import Method
 from rerank_plugins.ranking import Ranking
 from rerank_plugins.requests import Reply
 
-__all__ = ["arerank", "arerank_many", "rerank", "rerank_many"]
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["arerank", "arerank_many", "check_options", "rerank", "rerank_many"]
 
 Backends = Backend | Sequence[Backend]
 Outcome = tuple[Job, int | None, Reply | BaseException | None]
@@ -172,15 +175,7 @@ def _engine(
     on_error: OnError,
     observer: Observer | None,
 ) -> Engine:
-    if not isinstance(method, Method):
-        raise InvalidInput(
-            f"A method is an instance with a `steps` method, such as InsertRank(), not {method!r}; "
-            "pass the instance, with its brackets."
-        )
-    if top_n is not None and (isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 0):
-        raise InvalidInput(f"top_n is a whole number of at least 0, or None to keep all, not {top_n!r}.")
-    if on_error not in ("degrade", "raise"):
-        raise InvalidInput(f"on_error is 'degrade' or 'raise', not {on_error!r}.")
+    check_options(method, top_n, on_error)
     return Engine(
         method,
         _checked(tasks),
@@ -191,6 +186,23 @@ def _engine(
         observer=observer,
         top_n=top_n,
     )
+
+
+def check_options(method: object, top_n: object, on_error: object) -> None:
+    """Refuse what `rerank` would refuse, for those who keep its arguments for later.
+
+    Raises:
+        InvalidInput: One of them breaks a rule.
+    """
+    if not isinstance(method, Method) or isinstance(method, type):
+        raise InvalidInput(
+            f"A method is an instance with a `steps` method, such as InsertRank(), not {method!r}; "
+            "pass the instance, with its brackets."
+        )
+    if top_n is not None and (isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 0):
+        raise InvalidInput(f"top_n is a whole number of at least 0, or None to keep all, not {top_n!r}.")
+    if on_error not in ("degrade", "raise"):
+        raise InvalidInput(f"on_error is 'degrade' or 'raise', not {on_error!r}.")
 
 
 def _checked(tasks: Iterable[tuple[str, Iterable[Candidate | str]]]) -> Iterator[Task]:
@@ -215,6 +227,8 @@ def _run(engine: Engine) -> None:
 
 
 async def _arun(engine: Engine) -> None:
+    import asyncio  # costs a tenth of a second that only those who have a loop, and so have paid it, need to pay
+
     loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Outcome]()
     running: dict[asyncio.Task[None], Job] = {}
 

@@ -177,7 +177,7 @@ class Engine:
         if position is not None and isinstance(outcome, Reply):
             if position in job.open:
                 job.open.remove(position)
-                self._settle_call(job.calls[position], outcome)
+                self._take(job.calls[position], outcome)
             return
         if isinstance(outcome, BaseException):
             error = classify(outcome, _name_of(job.backend))
@@ -267,6 +267,12 @@ class Engine:
         run.replies[slot] = reply
         run.notes.extend(reply.notes)
 
+    def _take(self, call: Call, reply: Reply) -> None:
+        if isinstance(reply, Failed):
+            self._retry_or_fail(call, reply.error)  # one request of a batch, of which the others may be well
+        else:
+            self._settle_call(call, reply)
+
     def _settle_call(self, call: Call, reply: Reply) -> None:
         """Account for a reply from a model, keep it, and advance its query if it was the last one missing."""
         self._moves += 1
@@ -299,7 +305,8 @@ class Engine:
         busy = {id(job.backend) for job in self._running}
         groups: dict[int, list[Call]] = {}
         for call in self._waiting:
-            if isinstance(call.backend, BatchBackend) and id(call.backend) not in busy:
+            due = call.ready_at <= self._looked
+            if due and isinstance(call.backend, BatchBackend) and id(call.backend) not in busy:
                 groups.setdefault(id(call.backend), []).append(call)
         admitted = [[call for call in calls if self._admit(call)] for calls in groups.values()]
         return [self._start(calls) for calls in admitted if calls]
@@ -361,17 +368,19 @@ class Engine:
         self._running.discard(job)
         job.stop.set()
         for position in sorted(job.open):
-            call = job.calls[position]
-            self._reserved -= call.reserved
-            call.reserved = 0
-            if (wait := self._retry_in(call, error)) is None:
-                self._fail(call, error)
-                continue
-            call.ready_at = time.monotonic() + wait
-            if error.retry_after is not None:
-                self._hold[id(call.backend)] = call.ready_at
-            self._waiting.append(call)
-            self._emit(CallRetried(call.run.index, call.request, error, wait))
+            self._retry_or_fail(job.calls[position], error)
+
+    def _retry_or_fail(self, call: Call, error: CallError) -> None:
+        self._reserved -= call.reserved
+        call.reserved = 0
+        if (wait := self._retry_in(call, error)) is None:
+            self._fail(call, error)
+            return
+        call.ready_at = time.monotonic() + wait
+        if error.retry_after is not None:
+            self._hold[id(call.backend)] = call.ready_at
+        self._waiting.append(call)
+        self._emit(CallRetried(call.run.index, call.request, error, wait))
 
     def _retry_in(self, call: Call, error: CallError) -> float | None:
         """Seconds to the next try, or None if there is none."""

@@ -48,7 +48,8 @@ class BatchBackend(Backend, Protocol):
     """A backend that computes in this process and gains from seeing many requests at once, as a local model does.
 
     One batch runs at a time. Replies are yielded as they are ready, in any order: what was yielded before a
-    deadline counts, and the iterator is closed between two replies when the rest is no longer wanted.
+    deadline counts, and the iterator is closed between two replies when the rest is no longer wanted. A request that
+    fails alone is answered with `Failed`; an exception fails all that are still open.
     """
 
     def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
