@@ -9,17 +9,15 @@ RerankError
     │   └── CallTimeout no answer in time
     ├── Refused         400, 401, 403, 404: the same again would be refused again
     │   └── PromptTooLong
-    ├── BadReply        something arrived that is no answer: an HTML page, a body cut short
+    ├── BadReply        something arrived that is no answer, such as an HTML page
     └── LimitReached    a deadline or a budget of this rerank
 """
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
-from collections.abc import Mapping
-from typing import Any
+
+from rerank_plugins.provider_errors import body_of, context_numbers, retry_after_of, says_too_long, status_of, text_of
 
 __all__ = [
     "BadReply",
@@ -48,15 +46,15 @@ class InvalidInput(RerankError, ValueError):
 class MissingExtra(RerankError, ImportError):
     """A feature needs a package that is not installed; the message has the pip line.
 
+    `arguments` says what pip is to install where that is not one of our extras.
+
     >>> str(MissingExtra("OpenAIChat", "openai", "openai"))
     "OpenAIChat needs the package 'openai', which is not installed; run: pip install 'rerank-plugins[openai]'"
     """
 
-    def __init__(self, feature: str, package: str, extra: str) -> None:
-        super().__init__(
-            f"{feature} needs the package {package!r}, which is not installed; "
-            f"run: pip install 'rerank-plugins[{extra}]'"
-        )
+    def __init__(self, feature: str, package: str, extra: str, arguments: str | None = None) -> None:
+        install = arguments or f"'rerank-plugins[{extra}]'"
+        super().__init__(f"{feature} needs the package {package!r}, which is not installed; run: pip install {install}")
 
 
 class UnmetNeed(RerankError):
@@ -126,7 +124,9 @@ def classify(error: BaseException, source: str = "the model") -> CallError:
     """
     if isinstance(error, CallError):
         return error
-    status = _status(error)
+    if isinstance(error, RerankError):
+        return Refused(str(error))  # one of our own sentences, which hold nothing to hide
+    status = status_of(error)
     if status is not None:
         return _of_status(error, status, source)
     names = " ".join(cls.__name__ for cls in type(error).__mro__)
@@ -137,27 +137,20 @@ def classify(error: BaseException, source: str = "the model") -> CallError:
     return BadReply(f"{source} failed with {type(error).__name__}.")
 
 
-def _status(error: BaseException) -> int | None:
-    for holder in (error, getattr(error, "response", None)):
-        for name in ("status_code", "status", "http_status", "code"):
-            value = getattr(holder, name, None)
-            if isinstance(value, int) and 100 <= value <= 599:
-                return value
-    return None
-
-
 def _of_status(error: BaseException, status: int, source: str) -> CallError:
+    if says_too_long(error, status):
+        return PromptTooLong(*context_numbers(text_of(error)))
+    body = body_of(error)
+    code = body.get("code") or body.get("type")
     if status in (408, 409, 425, 429) or status >= 500:
-        return Transient(f"{source} answered with HTTP {status}.", _retry_after(error))
-    body = _error_body(error)
-    if status in (400, 413, 422) and _CONTEXT.search(text := f"{body.get('code')} {body.get('message')} {error}"):
-        return PromptTooLong(*_context_numbers(text))
+        if code == "insufficient_quota":
+            return Refused(f"{source} answered with HTTP {status} ({code}): the account has no credit left.", status)
+        return Transient(f"{source} answered with HTTP {status}.", retry_after_of(error))
     advice = {
         401: "the key was not accepted; check api_key",
         403: "the key may not use this model; check api_key and the model's name",
         404: "no such model or path; check the model's name and base_url",
     }.get(status, "the request was not accepted")
-    code = body.get("code") or body.get("type")
     # Providers' codes are identifiers; anything longer could be an echo of the request.
     named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[\w.\-]{1,60}", code) else ""
     param = body.get("param")
@@ -166,43 +159,3 @@ def _of_status(error: BaseException, status: int, source: str) -> CallError:
         status,
         param if isinstance(param, str) else None,
     )
-
-
-def _error_body(error: BaseException) -> Mapping[str, Any]:
-    body = getattr(error, "body", None)
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        body = body["error"]
-    return body if isinstance(body, Mapping) else {}
-
-
-_CONTEXT = re.compile(
-    r"context.{0,20}(?:length|window|size|limit)|maximum context|too many tokens|prompt is too long|"
-    r"input.{0,20}too long|exceeds? .{0,40}context",
-    re.I,
-)
-
-
-def _context_numbers(text: str) -> tuple[int | None, int | None]:
-    numbers = sorted({int(n) for n in re.findall(r"(?<![\w.])\d{2,8}(?![\w.]\d)", text) if int(n) >= 64})
-    return (numbers[0], numbers[-1]) if len(numbers) > 1 else (numbers[0] if numbers else None, None)
-
-
-def _retry_after(error: BaseException) -> float | None:
-    response = getattr(error, "response", None)
-    headers = getattr(response, "headers", None) or getattr(error, "headers", None)
-    if not isinstance(headers, Mapping):
-        return None
-    if milliseconds := _seconds(headers.get("retry-after-ms")):
-        return milliseconds / 1000
-    return _seconds(headers.get("retry-after") or headers.get("Retry-After"))
-
-
-def _seconds(value: object) -> float | None:
-    """Read a Retry-After header: seconds, or an HTTP date."""
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(str(value)))
-    except ValueError:
-        date = email.utils.parsedate_tz(str(value))
-        return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
