@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import email.utils
+import time
+
+import openai
+import pytest
+
+from rerank_plugins.errors import (
+    BadReply,
+    CallTimeout,
+    InvalidInput,
+    PromptTooLong,
+    Refused,
+    RerankError,
+    Transient,
+    classify,
+)
+from rerank_plugins.testing.endpoint import Fault, ScriptedEndpoint
+
+KEY = "sk-secret-123"
+DOCUMENT = "the text of a document"
+
+
+def failure(fault: Fault, timeout: float = 5.0) -> BaseException:
+    """The exception that the real SDK raises on a fault."""
+    with ScriptedEndpoint([fault]) as endpoint:
+        client = openai.OpenAI(api_key=KEY, base_url=endpoint.base_url, max_retries=0, timeout=timeout)
+        with client, pytest.raises(Exception) as caught:
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": DOCUMENT}])
+    return caught.value
+
+
+def refusal(status: int, error: object, headers: dict[str, str] | None = None) -> BaseException:
+    return failure(Fault("status", status, headers or {}, error))
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 529])
+def test_a_status_that_may_pass_is_worth_another_try(status):
+    error = classify(refusal(status, {"message": "busy"}))
+    assert type(error) is Transient and error.retryable and str(status) in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"), [(400, "not accepted"), (401, "api_key"), (403, "model's name"), (404, "base_url")]
+)
+def test_a_refusal_says_what_to_check(status, advice):
+    error = classify(
+        refusal(status, {"message": f"{KEY} {DOCUMENT}", "code": "some_code", "param": "model"}), "Chat(m)"
+    )
+    assert type(error) is Refused and not error.retryable
+    assert (error.status, error.param) == (status, "model")
+    assert advice in str(error) and "some_code" in str(error) and str(error).startswith("Chat(m) answered")
+    assert KEY not in str(error) and DOCUMENT not in str(error)
+
+
+def test_a_code_that_is_no_identifier_is_not_shown():
+    assert DOCUMENT not in str(classify(refusal(400, {"message": "no", "code": DOCUMENT})))
+
+
+def test_no_waiting_mends_an_empty_account():
+    error = classify(refusal(429, {"message": "You exceeded your quota", "code": "insufficient_quota"}))
+    assert type(error) is Refused and error.status == 429
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"retry-after-ms": "250", "Retry-After": "1"}, 0.25),
+        ({"retry-after-ms": "0"}, 0.0),
+        ({"Retry-After": "-3"}, 0.0),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_the_wait_that_the_server_asks_for(headers, seconds):
+    assert classify(refusal(429, {"message": "slow down"}, headers)).retry_after == seconds
+
+
+def test_the_wait_as_a_date():
+    date = email.utils.formatdate(time.time() + 30, usegmt=True)
+    assert classify(refusal(503, {"message": "busy"}, {"Retry-After": date})).retry_after == pytest.approx(30, abs=2)
+
+
+def test_lost_connections_and_timeouts():
+    assert type(classify(failure(Fault("reset")))) is Transient
+    assert type(classify(failure(Fault("truncated")))) is Transient
+    assert type(classify(failure(Fault("hang"), timeout=0.1))) is CallTimeout
+    closed = openai.OpenAI(api_key=KEY, base_url="http://127.0.0.1:9/v1", max_retries=0)
+    with closed, pytest.raises(openai.APIConnectionError) as caught:
+        closed.models.list()
+    assert type(classify(caught.value)) is Transient
+
+
+def test_a_page_with_an_error_status_counts_by_its_status():
+    assert type(classify(failure(Fault("html", 502)))) is Transient
+    assert classify(failure(Fault("html", 404))).status == 404
+
+
+def test_what_nobody_knows_is_no_answer_and_keeps_its_secret():
+    error = classify(RuntimeError(KEY), "Chat(m)")
+    assert type(error) is BadReply and str(error) == "Chat(m) failed with RuntimeError."
+
+
+def test_our_own_errors_keep_their_sentence():
+    error = Transient("as it was", 3.0)
+    assert classify(error) is error
+    assert str(classify(InvalidInput("A rule."))) == "A rule."
+    assert issubclass(PromptTooLong, RerankError)
+
+
+TOO_LONG = [
+    # OpenAI
+    (400, {"message": "This model's maximum context length is 128000 tokens. However, your messages resulted in "
+                      "204308 tokens. Please reduce the length of the messages.",
+           "code": "context_length_exceeded", "param": "messages"}, 128000, 204308),
+    (400, {"message": "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300123 "
+                      "tokens.", "code": "context_length_exceeded"}, 272000, 300123),
+    (400, {"message": "Your input exceeds the context window of this model.", "code": "context_length_exceeded"},
+     None, None),
+    (400, {"message": "Requested 350000 tokens, max 300000 tokens per request"}, 300000, 350000),
+    (429, {"message": "Request too large for gpt-x on tokens per min (TPM): Limit 10000, Requested 12000.",
+           "code": "rate_limit_exceeded"}, 10000, 12000),
+    # OpenAI's older form, vLLM, llama-cpp-python
+    (400, {"message": "This model's maximum context length is 2048 tokens. However, you requested 3071 tokens (3031 "
+                      "in the messages, 40 in the completion). Please reduce the length of the messages or "
+                      "completion.", "code": "context_length_exceeded", "param": "messages"}, 2048, 3071),
+    (500, {"message": "Requested tokens (2285) exceed context window of 2048"}, 2048, 2285),
+    # vLLM
+    (400, {"message": "'max_tokens' or 'max_completion_tokens' is too large: 500. This model's maximum context length "
+                      "is 4096 tokens and your request has 4000 input tokens (500 > 4096 - 4000).",
+           "type": "BadRequestError", "code": 400}, 4096, 4500),
+    (400, {"message": "The decoder prompt (length 5000) is longer than the maximum model length of 4096."}, 4096, 5000),
+    (400, {"message": "Input length (5000) exceeds model's maximum context length (4096)."}, 4096, 5000),
+    # llama.cpp
+    (400, {"code": 400, "message": "the request exceeds the available context size. try increasing the context size "
+                                   "or enable context shift",
+           "type": "exceed_context_size_error", "n_prompt_tokens": 14429, "n_ctx": 8192}, 8192, 14429),
+    (400, {"code": 400, "message": "request (14429 tokens) exceeds the available context size (8192 tokens), try "
+                                   "increasing it", "type": "exceed_context_size_error"}, 8192, 14429),
+    # Ollama
+    (400, {"message": "the input length exceeds the context length", "type": "api_error"}, None, None),
+    (400, {"message": "prompt too long; exceeded max context length by 4 tokens", "type": "api_error"}, None, None),
+    # TGI
+    (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 1244 `inputs` tokens and "
+          "1000 `max_new_tokens`", 2048, 2244),
+    (422, "Input validation error: `inputs` must have less than 1024 tokens. Given: 1168", 1024, 1168),
+    # SGLang, LM Studio, Mistral, Gemini, Anthropic; a proxy that says nothing
+    (400, {"message": "The input (5000 tokens) is longer than the model's context length (4096 tokens)."}, 4096, 5000),
+    (400, {"message": "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded "
+                      "with context length of only 4096 tokens."}, 4096, 5000),
+    (400, {"message": "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context "
+                      "length"}, 32768, 40000),
+    (400, {"message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."},
+     1048576, 1200000),
+    (400, {"message": "prompt is too long: 205000 tokens > 200000 maximum"}, 200000, 205000),
+    (413, {"message": "Payload Too Large"}, None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "error", "limit", "needed"), TOO_LONG)
+def test_a_prompt_that_is_too_long_is_known_in_every_dialect(status, error, limit, needed):
+    read = classify(refusal(status, error))
+    assert isinstance(read, PromptTooLong), repr(read)
+    assert (read.limit, read.needed) == (limit, needed)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "Unsupported value: 'temperature' does not support 0 with this model.", "param": "temperature"},
+        {"message": "Rate limit reached (TPM): Limit 10000, Used 9000, Requested 2000. Please try again in 6s."},
+        {"message": "Invalid schema for response_format"},
+    ],
+)
+def test_other_refusals_are_not_taken_for_it(error):
+    assert not isinstance(classify(refusal(429 if "Rate" in error["message"] else 400, error)), PromptTooLong)
