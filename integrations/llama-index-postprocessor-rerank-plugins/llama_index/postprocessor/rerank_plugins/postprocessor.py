@@ -1,0 +1,292 @@
+"""Any method of rerank-plugins as a LlamaIndex node postprocessor."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.bridge.pydantic import ConfigDict, Field, WithJsonSchema, field_serializer
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined] # exported, but not marked so
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.llms.llm import LLM
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
+from llama_index.core.settings import Settings
+
+from llama_index.postprocessor.rerank_plugins.in_process import OneAtATime, is_synchronous
+from llama_index.postprocessor.rerank_plugins.models import LlamaIndexEmbedding, LlamaIndexLLM
+from rerank_plugins import Candidate, Limits, Ranking, arerank, read_method, rerank
+from rerank_plugins.backends import Backend, registry
+from rerank_plugins.backends.base import index_by_kind
+from rerank_plugins.cache import Cache
+from rerank_plugins.candidates import finite
+from rerank_plugins.drive import check_options
+from rerank_plugins.engine import OnError
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.events import Observer
+from rerank_plugins.methods.base import Method, needs_of
+from rerank_plugins.ranking import explanation
+from rerank_plugins.requests import Chat, Embed
+
+__all__ = ["METADATA_KEY", "RerankPostprocessor"]
+
+METADATA_KEY = "rerank_plugins"
+"""Under this key a node's metadata says why the node stands where it stands."""
+
+_WITHOUT_MODELS: dict[str, Any] = {"llm": None, "embed_model": None, "backends": (), "cache": None, "observer": None}
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class RerankPostprocessor(BaseNodePostprocessor):
+    """Rerank nodes with any method of rerank-plugins, through LlamaIndex's own models.
+
+    What comes back are copies, best first: id, text, metadata and relationships are kept, `score` is the new score
+    (None where the method could not score a node), and `node.metadata["rerank_plugins"]` says why, as plain data: the
+    method, the rank, the score and what it means, the first stage's rank and score, the method's reasons. That entry
+    is kept out of prompts and embeddings. One instance serves many queries at once.
+
+    Args:
+        method: What to do, such as `InsertRank()`, or its repr as a string.
+        llm: The LLM for methods that ask for text; `Settings.llm` if none is given. It is called through `chat`, as it
+            is configured. One that computes in this process (a `CustomLLM` without async methods) is called once at a
+            time.
+        embed_model: The embedding model for methods that ask for vectors; `Settings.embed_model` if none is given.
+        top_n: How many nodes to give back; None gives all that the method keeps.
+        limits: Bounds on time, calls, tokens and concurrency of each query; a dict of its arguments will do.
+        cache: A mapping from string to string that keeps the models' replies.
+        on_error: "degrade" goes on without a call that failed, and logs it; "raise" raises it.
+        backends: Further models, such as `rerank_plugins.backends.CrossEncoder`; they come before all others.
+        observer: Called with each `rerank_plugins.events.Event`.
+        metadata_mode: Which metadata a method reads together with the text of a node.
+        structured: Whether an LLM that calls functions is asked to answer by calling one.
+        callback_manager: As for any postprocessor.
+
+    Raises:
+        InvalidInput: An argument breaks a rule; it is a ValueError.
+        UnmetNeed: Nothing that was given or may be in `Settings` answers what the method asks for.
+
+    >>> from llama_index.core.schema import TextNode
+    >>> nodes = [NodeWithScore(node=TextNode(text="one hour"), score=0.9), NodeWithScore(node=TextNode(text="two"))]
+    >>> RerankPostprocessor("FirstStage", top_n=1).postprocess_nodes(nodes, query_str="how long to proof?")[0].text
+    'one hour'
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)  # an input can hold a key
+
+    method: Annotated[Method, WithJsonSchema({"type": "string"})]
+    llm: LLM | None = Field(default=None, exclude=True, repr=False)
+    embed_model: BaseEmbedding | None = Field(default=None, exclude=True, repr=False)
+    top_n: int | None = None
+    limits: Limits | None = None
+    cache: Any = Field(default=None, exclude=True, repr=False)
+    on_error: OnError = "degrade"
+    backends: Any = Field(default=(), exclude=True, repr=False)
+    observer: Any = Field(default=None, exclude=True, repr=False)
+    metadata_mode: MetadataMode = MetadataMode.LLM
+    structured: bool = False
+
+    def __init__(
+        self,
+        method: Method | str,
+        *,
+        llm: LLM | None = None,
+        embed_model: BaseEmbedding | None = None,
+        top_n: int | None = None,
+        limits: Limits | Mapping[str, Any] | None = None,
+        cache: Cache | None = None,
+        on_error: OnError = "degrade",
+        backends: Backend | Sequence[Backend] = (),
+        observer: Observer | None = None,
+        metadata_mode: MetadataMode = MetadataMode.LLM,
+        structured: bool = False,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        method = read_method(method) if isinstance(method, str) else method
+        check_options(method, top_n, on_error)
+        backends = tuple(backends) if isinstance(backends, Sequence) else (backends,)
+        _refuse_unmet_needs(method, backends)
+        fields: dict[str, Any] = {
+            "method": method,
+            "llm": llm,
+            "embed_model": embed_model,
+            "top_n": top_n,
+            "limits": Limits(**limits) if isinstance(limits, Mapping) else limits,
+            "cache": cache,
+            "on_error": on_error,
+            "backends": backends,
+            "observer": observer,
+            "metadata_mode": metadata_mode,
+            "structured": structured,
+            "callback_manager": callback_manager or CallbackManager(),
+        }
+        super().__init__(**fields)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name under which it is written down."""
+        return "RerankPostprocessor"
+
+    @field_serializer("method")
+    def _written_method(self, method: Method) -> str:
+        return repr(method)
+
+    @field_serializer("limits")
+    def _written_limits(self, limits: Limits | None) -> dict[str, Any] | None:
+        return None if limits is None else asdict(limits)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The base class deletes what cannot be pickled, and that from the object itself: it gets a copy.
+        state = super(RerankPostprocessor, self.model_copy()).__getstate__()
+        return state | {"__dict__": _WITHOUT_MODELS | state["__dict__"]}
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query = _query_of(query_bundle)
+        if not nodes:
+            return []
+        options = self._options()
+        with self._traced(nodes, query, options["backends"]) as reranked:
+            reranked += _reranked(nodes, rerank(self.method, query, self._candidates(nodes), **options))
+        return reranked
+
+    # LlamaIndex gives a span to the method above by itself, but not to this one.
+    @_dispatcher.span
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query = _query_of(query_bundle)
+        if not nodes:
+            return []
+        options = self._options()
+        with self._traced(nodes, query, options["backends"]) as reranked:
+            reranked += _reranked(nodes, await arerank(self.method, query, self._candidates(nodes), **options))
+        return reranked
+
+    def _candidates(self, nodes: Sequence[NodeWithScore]) -> list[Candidate]:
+        return [
+            Candidate(
+                item.node.get_content(metadata_mode=self.metadata_mode),
+                id=item.node.node_id,
+                score=finite(item.score),
+                metadata=item.node.metadata,
+            )
+            for item in nodes
+        ]
+
+    def _options(self) -> dict[str, Any]:
+        """The arguments of `rerank`, which are those of `arerank`."""
+        return {
+            "backends": self._all_backends(),
+            "top_n": self.top_n,
+            "limits": self.limits,
+            "cache": self.cache,
+            "on_error": self.on_error,
+            "observer": self.observer,
+        }
+
+    def _all_backends(self) -> list[Backend]:
+        """What was given, and from `Settings` what the method needs beyond that: its models are made when asked for."""
+        backends = list(self.backends)
+        if self.llm is not None:
+            backends.append(self._chat_backend(self.llm))
+        if self.embed_model is not None:
+            backends.append(LlamaIndexEmbedding(self.embed_model))
+        missing = set(needs_of(self.method)).difference(index_by_kind(backends))
+        if Chat in missing:
+            backends.append(self._chat_backend(Settings.llm))
+        if Embed in missing:
+            backends.append(LlamaIndexEmbedding(Settings.embed_model))
+        return backends
+
+    def _chat_backend(self, llm: LLM) -> Backend:
+        kind = OneAtATime if is_synchronous(llm) else LlamaIndexLLM
+        return kind(llm, structured=self.structured)
+
+    @contextmanager
+    def _traced(
+        self, nodes: list[NodeWithScore], query: str, backends: Sequence[Backend]
+    ) -> Iterator[list[NodeWithScore]]:
+        """Emit the paired events of both of LlamaIndex's systems around what fills the list that this gives."""
+        reranked: list[NodeWithScore] = []
+        model_name = self._model_name(backends)
+        top_n = len(nodes) if self.top_n is None else self.top_n
+        payload: dict[str, Any] = {
+            EventPayload.NODES: nodes,
+            EventPayload.MODEL_NAME: model_name,
+            EventPayload.QUERY_STR: query,
+            EventPayload.TOP_K: top_n,
+        }
+        _dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=model_name))
+        try:
+            with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+                yield reranked
+                event.on_end(payload={EventPayload.NODES: reranked})
+        finally:
+            _dispatcher.event(ReRankEndEvent(nodes=reranked))
+
+    def _model_name(self, backends: Sequence[Backend]) -> str:
+        """Method and models, such as "InsertRank() on gpt-5-mini"."""
+        answering = index_by_kind(backends)
+        used = dict.fromkeys(_shown_name(answering[kind]) for kind in needs_of(self.method))
+        return " on ".join([repr(self.method), *([", ".join(used)] if used else [])])
+
+
+def _refuse_unmet_needs(method: Method, backends: Sequence[Backend]) -> None:
+    """Refuse what no model can answer; LLM and embedding model may still come from `Settings`."""
+    for kind in needs_of(method):
+        if kind not in (Chat, Embed, *index_by_kind(backends)):
+            raise registry.unmet(kind, repr(method), [_shown_name(backend) for backend in backends])
+
+
+def _shown_name(backend: Backend) -> str:
+    return getattr(backend, "model_name", backend.identity) or type(backend).__name__
+
+
+def _query_of(query_bundle: QueryBundle | None) -> str:
+    query = "" if query_bundle is None else query_bundle.query_str
+    if not query.strip():
+        raise InvalidInput(
+            "RerankPostprocessor ranks nodes by a query, and there is none (or an empty one); "
+            "pass query_bundle or query_str to postprocess_nodes."
+        )
+    return query
+
+
+def _reranked(nodes: Sequence[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
+    return [
+        nodes[item.index].model_copy(
+            update={"node": _explained(nodes[item.index].node, explanation(ranking, item)), "score": item.score}
+        )
+        for item in ranking
+    ]
+
+
+def _explained(node: BaseNode, why: dict[str, Any]) -> BaseNode:
+    """A copy of the node with the explanation in its metadata, and that kept out of prompts and embeddings."""
+    return node.model_copy(
+        update={
+            "metadata": _copied(node.metadata) | {METADATA_KEY: why},
+            "excluded_llm_metadata_keys": _with_our_key(node.excluded_llm_metadata_keys),
+            "excluded_embed_metadata_keys": _with_our_key(node.excluded_embed_metadata_keys),
+            "relationships": dict(node.relationships),
+        }
+    )
+
+
+def _with_our_key(keys: Sequence[str]) -> list[str]:
+    return [*(key for key in keys if key != METADATA_KEY), METADATA_KEY]
+
+
+def _copied(metadata: dict[str, Any]) -> dict[str, Any]:
+    """A copy that shares nothing with the caller's, unless it holds something that cannot be copied."""
+    try:
+        return copy.deepcopy(metadata)
+    except Exception:  # noqa: BLE001 # foreign objects raise what they like when they are copied
+        return dict(metadata)
