@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Once(Generic[T]):
     """Something heavy, made when it is first called for, by whichever thread comes first.
 
-    Where making it fails the exception goes to the caller, and the next call tries again.
+    Where making it fails the exception goes to the caller, and the next call tries again. `made` is None until then.
 
     >>> model = Once(lambda: ["loaded"])
     >>> model() is model()
@@ -27,15 +27,15 @@ class Once(Generic[T]):
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
-        self._made: T | None = None
         self._lock = threading.Lock()
+        self.made: T | None = None
 
     def __call__(self) -> T:
-        if self._made is None:
+        if self.made is None:
             with self._lock:
-                if self._made is None:
-                    self._made = self._make()
-        return self._made
+                if self.made is None:
+                    self.made = self._make()
+        return self.made
 
 
 def require(feature: str, extra: str, *modules: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 from rerank_plugins.errors import InvalidInput
@@ -43,7 +42,9 @@ def method_names() -> list[str]:
 
 
 def _known() -> Mapping[str, Any]:
-    import rerank_plugins.methods as shipped  # here: the package imports this module
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
+
+    import rerank_plugins.methods as shipped  # the package imports this module
 
     known = {cls.__name__: cls for cls in Options.__subclasses__()}
     named = {entry.name: entry for entry in entry_points(group="rerank_plugins.methods")}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rerank_plugins.prompts.found_json import json_values
 from rerank_plugins.prompts.quoting import defused, quoted
 from rerank_plugins.requests import Chat, ChatReply, Failed, Reply
 from rerank_plugins.text import Prompt
@@ -145,17 +145,12 @@ _CUT_LIST = re.compile(rf'"(?:{"|".join(_KEYS)})"\s*:\s*\[([^\]{{}}]*)\Z')
 
 
 def _json_in(text: str) -> Any:
-    """The first JSON value in the text that could hold a ranking, whole or cut off; None if there is none."""
-    decoder = json.JSONDecoder()
-    for match in re.finditer(r"[{\[]", text):
-        try:
-            value, _ = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            continue
-        # `[2] > [1]` begins with a valid JSON list of its own, but it is a chain.
+    """The first JSON value in the text that holds a ranking, whole or cut off; None if there is none."""
+    for value in json_values(text):
         if isinstance(value, dict) and _list_in(value) is not None:
             return value
-        if isinstance(value, list) and len(value) > 1 and list(_numbers(value)):
+        # A chain such as `[2] > [1]` is full of valid JSON lists of one number.
+        if isinstance(value, list) and len(value) > 1 and any(True for _ in _numbers(value)):
             return value
     cut = _CUT_LIST.search(text)
     return None if cut is None else [int(number) for number in re.findall(_NUMBER, _whole_items(cut.group(1)))]
@@ -192,14 +187,15 @@ def _numbers(values: Iterable[Any]) -> Iterator[int]:
             yield int(match.group())
 
 
-_BRACKETED = r"[\[【［(]\s*(-?\d{1,6})\s*[\]】］)]"
+_BRACKETED = r"[\[【［(（]\s*(-?\d{1,6})\s*[\]】］)）]"
 _CHAIN = re.compile(rf"(?:{_BRACKETED}|(?<![\w.-])-?\d{{1,6}})(?:\s*>+\s*(?:{_BRACKETED}|-?\d{{1,6}}\b))+")
 _SQUARE = re.compile(r"[\[【［]\s*(-?\d{1,6})\s*[\]】］]")
 _WORDED = re.compile(r"\b(?:document|doc|passage|identifier|id)\s*[#:.]*\s*[\"']?(-?\d{1,6})\b(?!\.\d)", re.I)
-_BARE_LIST = re.compile(r"\A\W*(-?\d{1,6})(?:\s*[,;>\s]\s*-?\d{1,6})*\W*\Z")
+_BARE_LIST = re.compile(r"\A\W*\d{1,6}(?:[\s,;>]+-?\d{1,6})*\W*\Z")
 
 
 def _from_text(text: str) -> list[int]:
+    text = re.sub(r"\s+", " ", text)  # long runs of blanks would cost the patterns below quadratic time
     chains = [match.group() for match in _CHAIN.finditer(text)]
     if chains:
         return [int(number) for number in re.findall(r"-?\d{1,6}", max(chains, key=len))]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any, Self
+from typing import Any
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
@@ -18,27 +17,24 @@ from langchain_core.runnables.config import (
     get_callback_manager_for_config,
     set_config_context,
 )
-from pydantic import ConfigDict, Field, SkipValidation, field_validator, model_validator
+from pydantic import ConfigDict, Field, SkipValidation, field_validator
 from typing_extensions import override
 
-from langchain_rerank_plugins.models import LangChainChat, LangChainEmbeddings, StructuredOutput
-from rerank_plugins import Candidate, Limits, Ranking, RerankError, arerank, read_method, rerank
+from langchain_rerank_plugins.documents import candidates_of, documents_of
+from langchain_rerank_plugins.models import LangChainChat, StructuredOutput, embeddings_backend
+from rerank_plugins import Limits, Ranking, RerankError, arerank, read_method, rerank
 from rerank_plugins.backends import Backend, registry
 from rerank_plugins.backends.base import index_by_kind
 from rerank_plugins.cache import Cache
-from rerank_plugins.candidates import finite
+from rerank_plugins.drive import check_options
 from rerank_plugins.engine import OnError
 from rerank_plugins.errors import UnmetNeed
 from rerank_plugins.events import Observer
 from rerank_plugins.methods import Method
 from rerank_plugins.methods.base import needs_of
-from rerank_plugins.methods.compose import checked_methods
-from rerank_plugins.ranking import explanation
 from rerank_plugins.requests import Chat, Embed
 
 __all__ = ["RerankCompressor"]
-
-_SCORE_KEYS = ("relevance_score", "score", "_score")  # where retrievers and compressors leave a document's score
 
 
 class RerankCompressor(Serializable, BaseDocumentCompressor):
@@ -66,8 +62,9 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         structured_output: How to ask `llm` for JSON; see `LangChainChat`.
 
     Raises:
+        InvalidInput: An argument breaks a rule.
         UnmetNeed: Nothing that was given answers what the method asks for.
-        pydantic.ValidationError: An argument breaks a rule; it is a ValueError.
+        pydantic.ValidationError: An argument is unknown or of the wrong type.
 
     >>> from langchain_core.documents import Document
     >>> from langchain_core.language_models import FakeListChatModel
@@ -89,7 +86,7 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     method: Method
     llm: Runnable[Any, Any] | None = Field(default=None, repr=False)
     embeddings: Embeddings | None = Field(default=None, repr=False)
-    top_n: int | None = Field(default=None, ge=0, strict=True)
+    top_n: int | None = None
     limits: Limits | None = None
     cache: SkipValidation[Cache | None] = Field(default=None, repr=False, exclude=True)
     on_error: OnError = "degrade"
@@ -99,30 +96,16 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     structured_output: StructuredOutput | None = None
 
     def __init__(self, method: Method | str, **options: Any) -> None:
+        # Here, not in validators, so that what is raised is what `rerank` would raise.
+        method = read_method(method) if isinstance(method, str) else method
+        check_options(method, options.get("top_n"), options.get("on_error", "degrade"))
         super().__init__(method=method, **options)
-
-    @field_validator("method", mode="before")
-    @classmethod
-    def _read_method(cls, method: Any) -> Any:
-        if isinstance(method, str):
-            return read_method(method)
-        checked_methods(cls.__name__, [method])
-        return method
+        _check_needs(method, self._backends())
 
     @field_validator("backends", mode="before")
     @classmethod
     def _as_tuple(cls, backends: Any) -> Any:
         return tuple(backends) if isinstance(backends, Sequence) else (backends,)
-
-    @model_validator(mode="after")
-    def _refuse_unmet_needs(self) -> Self:
-        backends = self._backends()
-        for kind in needs_of(self.method):
-            if kind not in index_by_kind(backends):
-                given = [backend.identity or type(backend).__name__ for backend in backends]
-                sentence = str(registry.unmet(kind, repr(self.method), given))
-                raise UnmetNeed(sentence + _LANGCHAIN_ANSWERS.get(kind, ""))
-        return self
 
     @override
     def compress_documents(
@@ -133,13 +116,13 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         Raises:
             CallError: A call failed, and `on_error` is "raise".
         """
-        config = _config(callbacks)
+        config, candidates = _config(callbacks), candidates_of(documents, self.score_key)
         manager = get_callback_manager_for_config(config)
         run = manager.on_chain_start(None, self._inputs(query, documents), name=self._run_name)
         try:
             with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
-                ranking = context.run(rerank, self.method, query, self._candidates(documents), **self._options(config))
-            compressed = _compressed(documents, ranking)
+                ranking = context.run(rerank, self.method, query, candidates, **self._options(config))
+            compressed = documents_of(ranking, documents)
         except BaseException as error:
             run.on_chain_error(error)
             raise
@@ -151,14 +134,14 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
         """Rerank the documents for a query on the running event loop, through the models' own async methods."""
-        config = _config(callbacks)
+        config, candidates = _config(callbacks), candidates_of(documents, self.score_key)
         manager = get_async_callback_manager_for_config(config)
         run = await manager.on_chain_start(None, self._inputs(query, documents), name=self._run_name)
         try:
             with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
-                work = arerank(self.method, query, self._candidates(documents), **self._options(config))
+                work = arerank(self.method, query, candidates, **self._options(config))
                 ranking = await asyncio.create_task(work, context=context)
-            compressed = _compressed(documents, ranking)
+            compressed = documents_of(ranking, documents)
         except BaseException as error:
             await run.on_chain_error(error)
             raise
@@ -170,18 +153,8 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         if self.llm is not None:
             backends.append(LangChainChat(self.llm, structured_output=self.structured_output))
         if self.embeddings is not None:
-            backends.append(LangChainEmbeddings(self.embeddings))
+            backends.append(embeddings_backend(self.embeddings))
         return backends
-
-    def _candidates(self, documents: Sequence[Document]) -> list[Candidate]:
-        return [
-            Candidate(document.page_content, document.id, self._first_stage_score(document.metadata), document.metadata)
-            for document in documents
-        ]
-
-    def _first_stage_score(self, metadata: Mapping[str, Any]) -> float | None:
-        keys = _SCORE_KEYS if self.score_key is None else (self.score_key,)
-        return next((score for key in keys if (score := finite(metadata.get(key))) is not None), None)
 
     def _options(self, config: RunnableConfig) -> dict[str, Any]:
         """The arguments of `rerank`, which are those of `arerank`."""
@@ -237,6 +210,14 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
             return False
 
 
+def _check_needs(method: Method, backends: Sequence[Backend]) -> None:
+    answered = index_by_kind(backends)
+    for kind in needs_of(method):
+        if kind not in answered:
+            given = [backend.identity or type(backend).__name__ for backend in backends]
+            raise UnmetNeed(f"{registry.unmet(kind, repr(method), given)}{_LANGCHAIN_ANSWERS.get(kind, '')}")
+
+
 _LANGCHAIN_ANSWERS = {
     Chat: " A LangChain chat model given as llm answers it too.",
     Embed: " A LangChain embedding model given as embeddings answers it too.",
@@ -246,28 +227,6 @@ _LANGCHAIN_ANSWERS = {
 def _config(callbacks: Callbacks | None) -> RunnableConfig:
     """The config of the chain that this runs in, with the callbacks that were handed over, if any."""
     return ensure_config(None if callbacks is None else {"callbacks": callbacks})
-
-
-def _compressed(documents: Sequence[Document], ranking: Ranking) -> list[Document]:
-    return [_document(documents[item.index], item.score, explanation(ranking, item)) for item in ranking]
-
-
-def _document(document: Document, score: float | None, why: dict[str, Any]) -> Document:
-    metadata = _copied(document.metadata) | {"rerank_plugins": why, "relevance_score": score}
-    if score is None:
-        del metadata["relevance_score"]
-    return document.model_copy(update={"metadata": metadata})
-
-
-def _copied(metadata: dict[str, Any]) -> dict[str, Any]:
-    """A copy that shares nothing with the caller's, or only what cannot be copied (a lock, an open file)."""
-    copied = {}
-    for key, value in metadata.items():
-        try:
-            copied[key] = copy.deepcopy(value)
-        except Exception:  # noqa: BLE001 # foreign objects raise what they like when they are copied
-            copied[key] = value
-    return copied
 
 
 def _outputs(ranking: Ranking) -> dict[str, Any]:

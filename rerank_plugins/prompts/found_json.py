@@ -1,0 +1,46 @@
+"""JSON in a model's reply: between words, in a fence, or cut off."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["json_values"]
+
+_LONGEST = 200_000  # characters; no honest answer to a reranking prompt comes near it
+_ATTEMPTS = 40  # starts that are tried: a reply of nothing but brackets must not cost quadratic time
+
+
+def json_values(text: str) -> Iterator[Any]:
+    """Yield the JSON objects in a text, and then the JSON lists, each kind in order of appearance.
+
+    Values inside others are not yielded again. What is cut off is not repaired here.
+
+    >>> list(json_values('Sure! {"ranking": [2, 1]} I hope [that] helps.'))
+    [{'ranking': [2, 1]}, [2, 1]]
+    >>> list(json_values("[" * 100_000))
+    []
+    """
+    text = text[:_LONGEST]
+    for opening in ("{", "["):
+        yield from _values_at(text, _ends([match.start() for match in re.finditer(re.escape(opening), text)]))
+
+
+def _values_at(text: str, starts: list[int]) -> Iterator[Any]:
+    decoder, end = json.JSONDecoder(), 0
+    for start in starts:
+        if start < end:
+            continue
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        yield value
+
+
+def _ends(starts: list[int]) -> list[int]:
+    """The first and the last of many: an answer stands at the beginning or at the end."""
+    half = _ATTEMPTS // 2
+    return starts if len(starts) <= _ATTEMPTS else starts[:half] + starts[-half:]

@@ -1,0 +1,33 @@
+"""Every shipped method, in the forms that differ in what they do, passes the shipped suite."""
+
+import pytest
+
+from rerank_plugins import Cascade, CrossEncode, Embedding, FirstStage, Fuse, InsertRank, Likelihood
+from rerank_plugins.methods import METHODS, Method
+from rerank_plugins.testing import MethodConformance
+
+FORMS = [
+    FirstStage(),
+    Embedding(),
+    CrossEncode(),
+    Likelihood(),
+    InsertRank(),
+    InsertRank(bm25=None, window=5, stride=2),
+    InsertRank(bm25="first-stage", shown="0-100", window=4),
+    InsertRank(bm25="metadata:bm25", shown="0-1", reasoning=True),
+    Fuse(Embedding(), Likelihood(), FirstStage(), weights=(1, 0.5, 2)),
+    Fuse(InsertRank(), CrossEncode(), norm="rrf"),
+    Cascade(Embedding(), InsertRank(), keep=5),
+    Cascade(FirstStage(), CrossEncode(), InsertRank(window=2), keep=(10, 3)),
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=repr, scope="class")
+class TestConformance(MethodConformance):
+    @pytest.fixture(autouse=True)
+    def _method(self, form: Method) -> None:
+        type(self).method = form
+
+
+def test_every_shipped_method_is_here() -> None:
+    assert {type(form).__name__ for form in FORMS} == set(METHODS)
