@@ -10,7 +10,7 @@ from typing import Any
 from rerank_plugins.prompts.found_json import json_values
 from rerank_plugins.prompts.quoting import defused, quoted
 from rerank_plugins.requests import Chat, ChatReply, Failed, Reply
-from rerank_plugins.text import Prompt
+from rerank_plugins.text import Prompt, without_thinking
 
 __all__ = ["Order", "listwise_request", "parse_order"]
 
@@ -124,19 +124,6 @@ def _fault(named: Sequence[int], inside: Sequence[int], positions: Sequence[int]
     if truncated:
         faults.append("is cut off")
     return " and ".join(faults)
-
-
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
-_THINKING_END = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.S | re.I)
-
-
-def without_thinking(text: str) -> str:
-    """Remove thinking blocks, also one that never ends or whose beginning is missing.
-
-    >>> without_thinking("<think>1?</think>[2]"), without_thinking("so 1.</think>[2]"), without_thinking("<think>1")
-    ('[2]', '[2]', '')
-    """
-    return _THINKING_END.sub("", _THINKING.sub("", text)).strip()
 
 
 _NUMBER = r"-?\d{1,6}(?![\d.]*\d)"
