@@ -174,8 +174,8 @@ def _numbers(values: Iterable[Any]) -> Iterator[int]:
             yield int(match.group())
 
 
-_BRACKETED = r"[\[【［(（]\s*(-?\d{1,6})\s*[\]】］)）]"
-_CHAIN = re.compile(rf"(?:{_BRACKETED}|(?<![\w.-])-?\d{{1,6}})(?:\s*>+\s*(?:{_BRACKETED}|-?\d{{1,6}}\b))+")
+_LINK = r"[\[【［(（]?\s*-?\d{1,6}\s*[\]】］)）]?"  # models lose a bracket now and then, mostly the very first
+_CHAIN = re.compile(rf"(?<![\w.-]){_LINK}(?:\s*>+\s*{_LINK}(?!\w))+")
 _SQUARE = re.compile(r"[\[【［]\s*(-?\d{1,6})\s*[\]】］]")
 _WORDED = re.compile(r"\b(?:document|doc|passage|identifier|id)\s*[#:.]*\s*[\"']?(-?\d{1,6})\b(?!\.\d)", re.I)
 _BARE_LIST = re.compile(r"\A\W*\d{1,6}(?:[\s,;>]+-?\d{1,6})*\W*\Z")
