@@ -234,7 +234,7 @@ class RerankPostprocessor(BaseNodePostprocessor):
     def _model_name(self, backends: Sequence[Backend]) -> str:
         """Method and models, such as "InsertRank() on gpt-5-mini"."""
         answering = index_by_kind(backends)
-        used = dict.fromkeys(_shown_name(answering[kind]) for kind in needs_of(self.method))
+        used = dict.fromkeys(_shown_name(answering[kind]) for kind in needs_of(self.method) if kind in answering)
         return " on ".join([repr(self.method), *([", ".join(used)] if used else [])])
 
 
