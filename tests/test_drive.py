@@ -1,0 +1,528 @@
+"""The driver: both ways of waiting, retries, limits, the cache, and what an observer sees."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rerank_plugins import (
+    Candidate,
+    Embedding,
+    FirstStage,
+    InsertRank,
+    Limits,
+    Ranking,
+    arerank,
+    arerank_many,
+    rerank,
+    rerank_many,
+)
+from rerank_plugins.errors import BadReply, InvalidInput, LimitReached, Refused, Transient, UnmetNeed
+from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, QueryEnded, QueryStarted
+from rerank_plugins.ranking import Verdict, order_by
+from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Failed, Reply, Request, Steps
+from rerank_plugins.testing import FakeModel, prompt_of
+
+TEXTS = [f"passage {number}" for number in range(8)]
+
+Way = Callable[..., Ranking]
+
+
+def in_a_loop(*args: Any, **options: Any) -> Ranking:
+    return asyncio.run(arerank(*args, **options))
+
+
+@pytest.fixture(params=[rerank, in_a_loop], ids=["sync", "async"])
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    return found
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The smallest pointwise method: one call a document, the reply is its score."""
+
+    rounds: int = 1
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        scores: list[float | None] = [None] * len(candidates)
+        for number in range(self.rounds):
+            replies = yield [
+                Chat([{"role": "user", "content": f"round {number}: {query} / {candidate.text}"}], max_tokens=4)
+                for candidate in candidates
+            ]
+            for index, reply in enumerate(replies):
+                if isinstance(reply, ChatReply):
+                    scores[index] = float(reply.text)
+        return order_by(scores)
+
+
+def last_number(request: Chat) -> str:
+    return prompt_of(request).split()[-1]
+
+
+def grader(**options: Any) -> FakeModel:
+    return FakeModel(last_number, **options)
+
+
+def once(error: BaseException) -> Callable[[int, Request], BaseException | None]:
+    return lambda number, request: error if number == 0 else None
+
+
+class TestOrder:
+    def test_best_first(self, way: Way) -> None:
+        assert way(Grade(), "q", TEXTS, backends=grader()).order == [7, 6, 5, 4, 3, 2, 1, 0]
+
+    def test_inside_a_running_loop_as_in_jupyter(self) -> None:
+        async def cell() -> Ranking:
+            return rerank(Grade(), "q", TEXTS, backends=grader())
+
+        assert asyncio.run(cell()).order[0] == 7
+
+    def test_many_keep_their_order(self) -> None:
+        tasks = [(f"q{number}", TEXTS[: number % 5]) for number in range(80)]
+        rankings = rerank_many(Grade(), iter(tasks), backends=grader())
+        assert [len(ranking) for ranking in rankings] == [number % 5 for number in range(80)]
+        again = asyncio.run(arerank_many(Grade(), tasks, backends=grader()))
+        assert [ranking.order for ranking in again] == [ranking.order for ranking in rankings]
+
+    def test_fifty_queries_on_one_instance_do_not_mix(self) -> None:
+        method, model = Grade(rounds=2), FakeModel(last_number, delay_s=0.01)
+
+        async def all_at_once() -> list[Ranking]:
+            return await asyncio.gather(
+                *(arerank(method, f"q{n}", [f"a {n}", f"b {n + 1}"], backends=model) for n in range(50))
+            )
+
+        rankings = asyncio.run(all_at_once())
+        assert [[item.score for item in ranking] for ranking in rankings] == [[n + 1, n] for n in range(50)]
+
+    def test_many_threads_on_one_instance(self) -> None:
+        method, model = Grade(), grader(delay_s=0.002)
+        with ThreadPoolExecutor(20) as pool:
+            rankings = list(pool.map(lambda n: rerank(method, "q", [f"a {n}", "b 0"], backends=model), range(1, 60)))
+        assert [ranking[0].score for ranking in rankings] == list(range(1, 60))
+
+
+class TestConcurrency:
+    def test_a_batch_runs_together(self, way: Way) -> None:
+        model, start = grader(delay_s=0.1), time.perf_counter()
+        way(Grade(), "q", TEXTS, backends=model)
+        assert time.perf_counter() - start < 0.3
+        assert model.most_at_once == 8
+
+    def test_no_more_than_allowed(self, way: Way) -> None:
+        model = grader(delay_s=0.01)
+        way(Grade(), "q", TEXTS, backends=model, limits=Limits(max_concurrency=3))
+        assert model.most_at_once == 3
+
+    def test_many_queries_share_the_bound(self) -> None:
+        model = grader(delay_s=0.005)
+        rerank_many(Grade(), [("q", TEXTS)] * 10, backends=model, limits=Limits(max_concurrency=4))
+        assert model.most_at_once == 4
+
+    def test_the_callers_context_reaches_the_workers(self, way: Way) -> None:
+        trace: contextvars.ContextVar[str] = contextvars.ContextVar("trace", default="none")
+        seen: set[str] = set()
+
+        def says(request: Chat) -> str:
+            seen.add(trace.get())
+            return "1"
+
+        trace.set("mine")
+        way(Grade(), "q", TEXTS, backends=FakeModel(says))
+        assert seen == {"mine"}
+
+
+class TestRetries:
+    @pytest.fixture(autouse=True)
+    def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.001)
+
+    def test_a_passing_failure_leaves_no_trace_but_the_call(self, way: Way) -> None:
+        model = grader(fails=once(Transient("busy")))
+        ranking = way(Grade(), "q", TEXTS, backends=model)
+        assert ranking.order[0] == 7
+        assert not ranking.notes
+        assert ranking.usage.calls == 9
+
+    def test_a_lasting_failure_costs_that_call_alone(self, way: Way) -> None:
+        def fails(number: int, request: Request) -> BaseException | None:
+            return Transient("busy") if "passage 7" in str(request) else None
+
+        model = grader(fails=fails)
+        ranking = way(Grade(), "q", TEXTS, backends=model, limits=Limits(retries=2))
+        assert ranking.order == [6, 5, 4, 3, 2, 1, 0, 7]
+        assert ranking[-1].score is None
+        assert sum("passage 7" in str(request) for request in model.requests) == 3
+        assert [note.kind for note in ranking.notes] == ["failed", "repaired"]
+
+    def test_what_was_refused_is_not_tried_again(self, way: Way) -> None:
+        model = grader(fails=lambda number, request: Refused("no", status=400))
+        way(Grade(), "q", TEXTS, backends=model)
+        assert len(model.requests) == 8
+
+    def test_after_a_wrong_key_the_rest_is_not_sent(self) -> None:
+        model = grader(fails=lambda number, request: Refused("wrong key", status=401))
+        ranking = rerank(Grade(), "q", TEXTS, backends=model, limits=Limits(max_concurrency=1))
+        assert len(model.requests) == 1
+        assert ranking.order == list(range(8))
+        assert "8 calls failed: wrong key" in ranking.notes[0].message
+
+    def test_retry_after_is_honoured_by_all_calls_to_that_model(self, way: Way) -> None:
+        sent: list[float] = []
+
+        def fails(number: int, request: Request) -> BaseException | None:
+            sent.append(time.monotonic())
+            return Transient("busy", retry_after=0.2) if number == 0 else None
+
+        ranking = way(Grade(), "q", TEXTS, backends=grader(fails=fails), limits=Limits(max_concurrency=1))
+        assert ranking.order[0] == 7
+        assert sent[1] - sent[0] >= 0.2
+
+    def test_a_wait_beyond_the_deadline_is_not_waited(self, way: Way) -> None:
+        model = grader(fails=once(Transient("busy", retry_after=30)))
+        start = time.perf_counter()
+        ranking = way(Grade(), "q", TEXTS, backends=model, limits=Limits(deadline_s=5))
+        assert time.perf_counter() - start < 1
+        assert ranking.notes
+
+    def test_a_client_that_retries_itself_is_left_to_it(self, way: Way) -> None:
+        model = grader(fails=once(Transient("busy")))
+        model.retries_itself = True  # type: ignore[attr-defined] # an attribute that a backend may have
+        assert way(Grade(), "q", TEXTS, backends=model).notes
+        assert len(model.requests) == 8
+
+    def test_raise_is_there_for_those_who_want_it(self, way: Way) -> None:
+        model = grader(fails=lambda number, request: ValueError("what the provider says"))
+        with pytest.raises(BadReply, match="FakeModel failed with ValueError"):
+            way(Grade(), "q", TEXTS, backends=model, on_error="raise")
+
+    def test_a_timeout_is_retried_and_then_noted(self, way: Way) -> None:
+        model = grader(delay_s=0.5)
+        ranking = way(Grade(), "q", TEXTS[:2], backends=model, limits=Limits(timeout_s=0.05, retries=1))
+        assert len(model.requests) == 4
+        assert "no answer in 0.05 s" in ranking.notes[0].message
+
+
+class TestLimits:
+    @pytest.mark.parametrize("deadline_s", [0.15, 0.4])
+    def test_a_deadline_returns_what_is_known(self, way: Way, deadline_s: float) -> None:
+        model, start = grader(delay_s=0.1), time.perf_counter()
+        ranking = way(Grade(rounds=99), "q", TEXTS, backends=model, limits=Limits(deadline_s=deadline_s))
+        assert time.perf_counter() - start < deadline_s + 0.05
+        assert ranking.order[0] == 7
+        assert ranking.notes[0].kind == "limit"
+
+    def test_a_deadline_cancels_what_is_in_flight(self) -> None:
+        cancelled = []
+
+        class Slow(FakeModel):
+            async def aanswer(self, request: Request, timeout: float | None) -> Reply:
+                try:
+                    await asyncio.sleep(30)
+                except asyncio.CancelledError:
+                    cancelled.append(request)
+                    raise
+                return ChatReply("1")
+
+        async def main() -> Ranking:
+            ranking = await arerank(Grade(), "q", TEXTS, backends=Slow(), limits=Limits(deadline_s=0.05))
+            await asyncio.sleep(0)
+            return ranking
+
+        assert asyncio.run(main()).order == list(range(8))
+        assert len(cancelled) == 8
+
+    def test_cancelling_the_caller_cancels_the_calls(self) -> None:
+        ended = []
+
+        class Slow(FakeModel):
+            async def aanswer(self, request: Request, timeout: float | None) -> Reply:
+                try:
+                    await asyncio.sleep(30)
+                finally:
+                    ended.append(request)
+                return ChatReply("1")
+
+        async def main() -> None:
+            task = asyncio.create_task(arerank(Grade(), "q", TEXTS, backends=Slow()))
+            await asyncio.sleep(0.02)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            await asyncio.sleep(0)
+
+        asyncio.run(main())
+        assert len(ended) == 8
+
+    def test_calls_are_counted_with_their_retries(self, way: Way) -> None:
+        model = grader(fails=once(Transient("busy")))
+        ranking = way(Grade(), "q", TEXTS, backends=model, limits=Limits(max_calls=5))
+        assert len(model.requests) == 5
+        assert ranking.usage.calls == 5
+        assert any(note.kind == "limit" and "5 calls" in note.message for note in ranking.notes)
+
+    def test_tokens_are_never_passed(self, way: Way) -> None:
+        model = grader()
+        ranking = way(Grade(rounds=20), "q", TEXTS, backends=model, limits=Limits(max_tokens=300))
+        assert 0 < ranking.usage.prompt_tokens + ranking.usage.completion_tokens <= 300
+        assert any(note.kind == "limit" and "300 tokens" in note.message for note in ranking.notes)
+
+    def test_tokens_set_aside_are_given_back(self) -> None:
+        model = grader()  # each call may cost about 60 tokens by the estimate, and costs 7
+        ranking = rerank(Grade(), "q", TEXTS, backends=model, limits=Limits(max_tokens=130))
+        assert len(model.requests) == 8
+        assert not ranking.notes
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("max_concurrency", 0),
+            ("max_concurrency", None),
+            ("retries", -1),
+            ("timeout_s", -1),
+            ("deadline_s", float("nan")),
+            ("max_calls", 1.5),
+            ("max_tokens", "10"),
+            ("retries", True),
+        ],
+    )
+    def test_a_bound_that_is_none_is_refused(self, name: str, value: Any) -> None:
+        with pytest.raises(InvalidInput, match=name):
+            Limits(**{name: value})
+
+
+class TestCache:
+    def test_the_second_time_costs_nothing(self, way: Way) -> None:
+        cache: dict[str, str] = {}
+        model = grader()
+        first = way(Grade(), "q", TEXTS, backends=model, cache=cache)
+        second = way(Grade(), "q", TEXTS, backends=model, cache=cache)
+        assert second.order == first.order
+        assert len(model.requests) == 8
+        assert second.usage.calls == 0
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"query": "another"},
+            {"model": FakeModel(last_number, identity="another")},
+        ],
+    )
+    def test_the_key_covers_model_and_prompt(self, other: dict[str, Any]) -> None:
+        cache: dict[str, str] = {}
+        rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache)
+        model = other.get("model", grader())
+        rerank(Grade(), other.get("query", "q"), TEXTS, backends=model, cache=cache)
+        assert len(model.requests) == 8
+
+    def test_the_key_covers_parameters(self) -> None:
+        messages = [{"role": "user", "content": "hi"}]
+        payloads = [Chat(messages), Chat(messages, max_tokens=3), Chat(messages, seed=1), Chat(messages, {"type": "a"})]  # type: ignore[list-item] # plain dicts are messages
+        assert len({str(request.payload()) for request in payloads}) == 4
+
+    def test_failures_are_not_kept(self, way: Way) -> None:
+        cache: dict[str, str] = {}
+        way(Grade(), "q", TEXTS, backends=grader(fails=lambda n, r: Refused("no", status=400)), cache=cache)
+        assert not cache
+
+    def test_empty_and_truncated_answers_are_not_kept(self) -> None:
+        cache: dict[str, str] = {}
+
+        class Cut(FakeModel):
+            def answer(self, request: Request, timeout: float | None) -> Reply:
+                return ChatReply("[1", truncated=True)
+
+        rerank(InsertRank(), "q", TEXTS, backends=FakeModel(" "), cache=cache)
+        rerank(InsertRank(), "q", TEXTS, backends=Cut(), cache=cache)
+        assert not cache
+
+    def test_a_document_is_embedded_once_for_all_queries(self) -> None:
+        cache: dict[str, str] = {}
+        model = FakeModel()
+        rerank(Embedding(), "one", TEXTS, backends=model, cache=cache)
+        again = rerank(Embedding(), "two", [*TEXTS, "a new one"], backends=model, cache=cache)
+        fresh = rerank(Embedding(), "two", [*TEXTS, "a new one"], backends=FakeModel())
+        embedded = [request.texts for request in model.requests if isinstance(request, Embed)]
+        assert embedded == [("one",), tuple(TEXTS), ("two",), ("a new one",)]
+        assert [(item.index, item.score) for item in again] == [(item.index, item.score) for item in fresh]
+
+    def test_a_broken_cache_breaks_nothing(self, way: Way) -> None:
+        class Broken(dict[str, str]):
+            def get(self, *args: Any) -> Any:
+                raise OSError("disk")
+
+            def __setitem__(self, key: str, value: str) -> None:
+                raise OSError("disk")
+
+        assert way(Grade(), "q", TEXTS, backends=grader(), cache=Broken()).order[0] == 7
+
+    def test_nonsense_in_the_cache_is_a_miss(self) -> None:
+        cache: dict[str, str] = {}
+        rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache)
+        for key in cache:
+            cache[key] = '{"not": "a reply"'
+        assert rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache).order[0] == 7
+
+    def test_a_model_without_identity_is_not_cached(self) -> None:
+        cache: dict[str, str] = {}
+        rerank(Grade(), "q", TEXTS, backends=grader(identity=""), cache=cache)
+        assert not cache
+
+
+class TestBatchBackends:
+    class Local:
+        """Embeds in this process: one batch at a time, one reply after the other."""
+
+        kinds = (Embed,)
+        identity = "Local"
+
+        def __init__(self, delay_s: float = 0.0) -> None:
+            self.batches: list[int] = []
+            self.stopped = threading.Event()
+            self._delay_s = delay_s
+
+        def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
+            self.batches.append(len(requests))
+            try:
+                for position, request in enumerate(requests):
+                    time.sleep(self._delay_s)
+                    yield position, Embedded([[float(len(text)), 1.0] for text in request.texts])
+            finally:
+                self.stopped.set()
+
+    def test_queries_share_batches(self) -> None:
+        model = self.Local()
+        rerank_many(Embedding(), [("q", TEXTS)] * 20, backends=model)
+        assert model.batches == [40]
+
+    def test_a_deadline_keeps_what_is_done_and_stops_the_rest(self, way: Way) -> None:
+        model = self.Local(delay_s=0.1)
+
+        @dataclass(frozen=True)
+        class OneByOne:
+            def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+                replies = yield [Embed((candidate.text,)) for candidate in candidates]
+                return order_by([None if isinstance(reply, Failed) else 1.0 for reply in replies])
+
+        ranking = way(OneByOne(), "q", TEXTS, backends=model, limits=Limits(deadline_s=0.35))
+        scored = [item.index for item in ranking if item.score is not None]
+        assert scored == [0, 1, 2]
+        assert model.stopped.wait(1)
+
+    def test_a_reply_that_never_comes_is_a_failure(self, way: Way) -> None:
+        class Silent(self.Local):  # type: ignore[name-defined, misc] # a class of this test class
+            def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
+                yield from ()
+
+        assert "gave no answer" in way(Embedding(), "q", TEXTS, backends=Silent()).notes[0].message
+
+
+class TestObserver:
+    def test_it_sees_all_that_happens(self, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.001)
+        events: list[Event] = []
+        threads: set[int] = set()
+
+        def observe(event: Event) -> None:
+            events.append(event)
+            threads.add(threading.get_ident())
+
+        model = grader(fails=once(Transient("busy")))
+        ranking = way(Grade(), "q", TEXTS[:2], backends=model, observer=observe)
+        assert isinstance(events[0], QueryStarted)
+        assert isinstance(events[-1], QueryEnded)
+        assert events[-1].ranking is ranking
+        kinds = [type(event) for event in events]
+        assert (kinds.count(CallStarted), kinds.count(CallRetried), kinds.count(CallEnded)) == (3, 1, 2)
+        assert threads == {threading.get_ident()}
+
+    def test_its_faults_cost_nothing(self, way: Way, caplog: pytest.LogCaptureFixture) -> None:
+        def broken(event: Event) -> None:
+            raise RuntimeError("observer")
+
+        assert way(Grade(), "q", TEXTS, backends=grader(), observer=broken).order[0] == 7
+        assert "An observer failed" in caplog.text
+
+    def test_a_hit_is_told_from_a_call(self) -> None:
+        cache: dict[str, str] = {}
+        events: list[Event] = []
+        rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache)
+        rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache, observer=events.append)
+        assert [event.cached for event in events if isinstance(event, CallEnded)] == [True] * 8
+
+
+class TestBadInput:
+    def test_a_class_for_a_method(self) -> None:
+        with pytest.raises(InvalidInput, match="with its brackets"):
+            rerank(InsertRank, "q", TEXTS, backends=grader())  # type: ignore[arg-type] # the mistake under test
+
+    def test_no_backend(self) -> None:
+        with pytest.raises(UnmetNeed, match=r"OpenAIChat \(pip install 'rerank-plugins\[openai\]'\)"):
+            rerank(InsertRank(), "q", TEXTS)
+
+    def test_a_backend_that_answers_something_else(self) -> None:
+        with pytest.raises(UnmetNeed, match="Local"):
+            rerank(InsertRank(), "q", TEXTS, backends=TestBatchBackends.Local())
+
+    def test_a_need_that_the_method_did_not_name(self) -> None:
+        with pytest.raises(UnmetNeed, match="Chat"):
+            rerank(Grade(), "q", TEXTS)
+
+    @pytest.mark.parametrize("top_n", [-1, 1.5, "3", True])
+    def test_top_n(self, top_n: Any) -> None:
+        with pytest.raises(InvalidInput, match="top_n"):
+            rerank(FirstStage(), "q", TEXTS, top_n=top_n)
+
+    def test_a_query_that_is_no_text(self) -> None:
+        with pytest.raises(InvalidInput, match="A query is a string"):
+            rerank(FirstStage(), None, TEXTS)  # type: ignore[arg-type] # the mistake under test
+
+    def test_one_string_for_a_list(self) -> None:
+        with pytest.raises(InvalidInput, match="not as one string"):
+            rerank(FirstStage(), "q", "text")
+
+    def test_a_text_that_is_none(self) -> None:
+        with pytest.raises(InvalidInput, match="NoneType"):
+            rerank(FirstStage(), "q", [None])  # type: ignore[list-item] # the mistake under test
+
+    def test_on_error(self) -> None:
+        with pytest.raises(InvalidInput, match="'degrade' or 'raise'"):
+            rerank(FirstStage(), "q", TEXTS, on_error="ignore")  # type: ignore[arg-type] # the mistake under test
+
+
+def test_a_fault_of_the_method_is_not_hidden() -> None:
+    @dataclass(frozen=True)
+    class Broken:
+        def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+            yield [Chat([])]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        rerank(Broken(), "q", TEXTS, backends=grader())
+
+
+def test_an_empty_batch_is_answered_at_once(way: Way) -> None:
+    @dataclass(frozen=True)
+    class Empty:
+        def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+            assert (yield []) == []
+            assert (yield []) == []
+            return Verdict(order=[])
+
+    assert way(Empty(), "q", TEXTS, backends=grader()).order == list(range(8))
+
+
+def test_limits_reached_are_no_errors_to_raise(way: Way) -> None:
+    ranking = way(Grade(), "q", TEXTS, backends=grader(), limits=Limits(max_calls=1), on_error="raise")
+    assert ranking.notes
+    assert issubclass(LimitReached, Exception)
