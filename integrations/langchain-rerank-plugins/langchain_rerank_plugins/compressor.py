@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import Embeddings
+from langchain_core.load import dumpd
 from langchain_core.load.serializable import Serializable, SerializedConstructor, SerializedNotImplemented
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config, patch_config
 from langchain_core.runnables.config import (
@@ -201,13 +202,19 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         return super().to_json() if self._can_be_written() else self.to_json_not_implemented()
 
     def _can_be_written(self) -> bool:
-        models = [model for model in (self.llm, self.embeddings) if model is not None]
-        if self.backends or not all(isinstance(m, Serializable) and m.is_lc_serializable() for m in models):
+        if self.backends or not _is_whole([dumpd(self.llm), dumpd(self.embeddings)]):
             return False
         try:
             return read_method(repr(self.method)) == self.method
         except RerankError:
             return False
+
+
+def _is_whole(written: Any) -> bool:
+    """Whether what `dumpd` wrote can be loaded again."""
+    if isinstance(written, dict):
+        return written.get("type") != "not_implemented" and all(map(_is_whole, written.values()))
+    return not isinstance(written, list) or all(map(_is_whole, written))
 
 
 def _check_needs(method: Method, backends: Sequence[Backend]) -> None:
