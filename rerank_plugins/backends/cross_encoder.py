@@ -1,0 +1,119 @@
+"""Cross-encoders on this machine, through sentence-transformers."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rerank_plugins.backends.local import Once, loading, require
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.ranking import Usage
+from rerank_plugins.requests import Reply, Request, Scored, ScorePairs
+
+if TYPE_CHECKING:
+    import sentence_transformers
+
+__all__ = ["CrossEncoder"]
+
+
+class CrossEncoder:
+    """A model that reads query and document together and scores the pair, in this process.
+
+    All pairs of a batch, whatever their query, are scored together, sorted by length. Scores are the model's logits
+    in 32 bits, without the sigmoid that would press the best of them into ties. The model is loaded at the first
+    request, once, and may be used from several threads, which take turns.
+
+    Args:
+        model: A name on the Hugging Face hub, a folder, or a `sentence_transformers.CrossEncoder`. The replies of such
+            an object are not cached, because nothing tells it from another.
+        device: Such as "cpu", "cuda:0" or "mps"; None takes the best that there is.
+        batch_size: Pairs in one pass through the model.
+        max_length: The most tokens of a pair, the rest is cut off; None takes what the model was made for.
+        trust_remote_code: Whether to run code that comes with the model.
+
+    Raises:
+        MissingExtra: sentence-transformers is not installed.
+        InvalidInput: `batch_size` is less than 1, or the model gives several labels instead of one score.
+
+    >>> CrossEncoder()
+    CrossEncoder('Alibaba-NLP/gte-reranker-modernbert-base')
+    """
+
+    kinds: ClassVar[tuple[type[Request], ...]] = (ScorePairs,)
+
+    def __init__(
+        self,
+        model: str | Path | sentence_transformers.CrossEncoder = "Alibaba-NLP/gte-reranker-modernbert-base",
+        *,
+        device: str | None = None,
+        batch_size: int = 32,
+        max_length: int | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        if batch_size < 1:
+            raise InvalidInput(f"CrossEncoder(batch_size=...) is at least 1, not {batch_size!r}.")
+        require("CrossEncoder", "sentence-transformers", "sentence_transformers")
+        self._name = str(model) if isinstance(model, (str, Path)) else ""
+        self._device, self._trust = device, trust_remote_code
+        self._batch_size, self._max_length = batch_size, max_length
+        given = None if self._name else _with_one_score(model)
+        self._loaded = Once(self._load if given is None else lambda: given)
+        self._computing = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        """The model and what decides its scores; empty where an object was given."""
+        return repr(self) if self._name else ""
+
+    def __repr__(self) -> str:
+        shown = "" if self._max_length is None else f", max_length={self._max_length!r}"
+        return f"CrossEncoder({self._name!r}{shown})" if self._name else f"CrossEncoder(...{shown})"
+
+    def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
+        pairs = [(request.query, text) for request in requests for text in request.texts]
+        scores = iter(self._score(pairs) if pairs else [])
+        for position, request in enumerate(requests):
+            yield position, Scored(tuple(islice(scores, len(request.texts))), usage=Usage(calls=1))
+
+    def _score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
+        import torch
+
+        model = self._loaded()
+        longest_first = sorted(range(len(pairs)), key=lambda place: -sum(map(len, pairs[place])))
+        with self._computing:
+            values = model.predict(
+                [pairs[place] for place in longest_first],
+                batch_size=self._batch_size,
+                show_progress_bar=False,
+                **{_activation_option(model): torch.nn.Identity()},
+            )
+        scores = [0.0] * len(pairs)
+        for place, value in zip(longest_first, values, strict=True):
+            scores[place] = float(value)
+        return scores
+
+    def _load(self) -> Any:
+        from sentence_transformers import CrossEncoder as Model
+
+        with loading("CrossEncoder", self._name):
+            model = Model(self._name, device=self._device, max_length=self._max_length, trust_remote_code=self._trust)
+            return _with_one_score(model)
+
+
+def _with_one_score(model: Any) -> Any:
+    labels = model.config.num_labels
+    if labels != 1:
+        raise InvalidInput(
+            f"A cross-encoder for reranking gives one score for each pair, and this model has {labels} labels; "
+            "take one that was trained to rank, such as the default."
+        )
+    return model
+
+
+def _activation_option(model: Any) -> str:
+    """What `predict` calls the function that it applies to logits: the name changed with version 4."""
+    return "activation_fn" if "activation_fn" in inspect.signature(model.predict).parameters else "activation_fct"

@@ -1,0 +1,185 @@
+"""Any causal language model on this machine, through transformers: chat, label probabilities and likelihoods."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from rerank_plugins.backends import causal_lm
+from rerank_plugins.backends.batching import Stats, form_batches
+from rerank_plugins.backends.gguf_files import read_once
+from rerank_plugins.backends.lm_requests import LMRequests, Scoring, Writing
+from rerank_plugins.backends.local import Once, loading, require
+from rerank_plugins.backends.prompt_tokens import PromptTokens
+from rerank_plugins.errors import InvalidInput, Refused
+from rerank_plugins.requests import Chat, Choose, Failed, Likelihood, Reply, Request
+
+__all__ = ["TransformersLM"]
+
+_BATCH_TOKENS = {"cpu": 2048}  # more gains nothing there, and a deadline is noticed only between batches
+_BATCH_TOKENS_ELSEWHERE = 16384
+_NO_THINKING: Mapping[str, Any] = {"enable_thinking": False}
+
+T = TypeVar("T")
+
+
+class TransformersLM:
+    """A causal language model that computes in this process.
+
+    It answers `Likelihood` and `Choose` exactly: log-probabilities from a softmax in 32 bits over the whole vocabulary.
+    It answers `Chat` by writing, the most probable token each time unless the request sets a temperature. A schema
+    does not constrain what it writes. The model is loaded at the first request, once, and may be used from several
+    threads, which take turns batch by batch.
+
+    Requests are put into batches by length, with at most a tenth of padding, shortest first: that is how the most
+    documents have a score when a deadline passes. A prompt that is longer than the context is cut in its longest
+    documents, and the reply says so. If memory does not suffice for a batch it is halved, down to single requests.
+
+    Args:
+        model: A name on the Hugging Face hub, a folder, or the path of a .gguf file.
+        gguf_file: The name of a .gguf file in that folder or on that hub page.
+        device: Such as "cpu", "cuda:0" or "mps"; None takes the best that there is.
+        dtype: Such as "float32"; None takes bfloat16 on a CUDA device that has it, and float32 elsewhere.
+        max_length: The most tokens of prompt and answer; None takes what the model was made for.
+        batch_tokens: The most tokens in a batch, padding included; None takes 2048 on a CPU and 16384 elsewhere.
+        chat_template_kwargs: What the chat template is given beside the messages; None asks it for no thinking, since
+            thinking takes most of the time and all of a short answer.
+        thinking_tokens: What a thinking model may write on top of each request's `max_tokens`.
+        trust_remote_code: Whether to run code that comes with the model.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed, or for a GGUF file gguf or accelerate.
+        InvalidInput: The .gguf file does not exist, or a number is less than 1.
+
+    >>> TransformersLM("HuggingFaceTB/SmolLM2-135M-Instruct", device="cpu")
+    TransformersLM('HuggingFaceTB/SmolLM2-135M-Instruct')
+    """
+
+    kinds: ClassVar[tuple[type[Request], ...]] = (Chat, Choose, Likelihood)
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        gguf_file: str | None = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        max_length: int | None = None,
+        batch_tokens: int | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        thinking_tokens: int = 0,
+        trust_remote_code: bool = False,
+    ) -> None:
+        for name, number in (("max_length", max_length), ("batch_tokens", batch_tokens)):
+            if number is not None and number < 1:
+                raise InvalidInput(f"TransformersLM({name}=...) is a number of tokens of at least 1, not {number!r}.")
+        self._folder, self._gguf_file = _located(str(model), gguf_file)
+        require("TransformersLM", "transformers", "torch", "transformers")
+        if self._gguf_file:
+            require("TransformersLM with a GGUF file", "transformers", "gguf", "accelerate")
+        self._device, self._dtype, self._trust = device, dtype, trust_remote_code
+        self._max_length, self._batch_tokens = max_length, batch_tokens
+        self._template_options = _NO_THINKING if chat_template_kwargs is None else dict(chat_template_kwargs)
+        self._thinking_tokens = thinking_tokens
+        self._loaded = Once(self._load)
+        self._computing = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        """The model and what decides its replies."""
+        options = {
+            "gguf_file": self._gguf_file,
+            "dtype": self._dtype,
+            "max_length": self._max_length,
+            "chat_template_kwargs": None if self._template_options is _NO_THINKING else self._template_options,
+            "thinking_tokens": self._thinking_tokens or None,
+        }
+        shown = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
+        return f"TransformersLM({self._folder!r}{shown})"
+
+    def __repr__(self) -> str:
+        return self.identity
+
+    @property
+    def stats(self) -> Stats:
+        """Passes through the model so far, and how much of them was padding."""
+        return Stats() if self._loaded.made is None else self._loaded.made.stats
+
+    def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
+        lm = self._loaded()
+        scoring: list[tuple[int, Scoring]] = []
+        writing: dict[int, list[tuple[int, Writing]]] = {}
+        for position, request in enumerate(requests):
+            with self._computing:
+                task = lm.prepare(request)
+            if isinstance(task, Reply):
+                yield position, task
+            elif isinstance(task, Scoring):
+                scoring.append((position, task))
+            else:
+                writing.setdefault(task.count, []).append((position, task))
+        limit = self._batch_tokens or _BATCH_TOKENS.get(lm.device_type, _BATCH_TOKENS_ELSEWHERE)
+        for batch in form_batches([len(task.row.ids) for _, task in scoring], limit):
+            yield from self._halving([scoring[index] for index in batch], lm.score)
+        for count, tasks in writing.items():
+            for batch in form_batches([len(task.ids) for _, task in tasks], limit, further=count):
+                yield from self._halving([tasks[index] for index in batch], lm.write)
+
+    def _halving(
+        self, tasks: Sequence[tuple[int, T]], compute: Callable[[Sequence[T]], Sequence[Reply]]
+    ) -> Iterator[tuple[int, Reply]]:
+        """Compute a batch, or each half of it where memory does not suffice for the whole."""
+        replies = self._computed([task for _, task in tasks], compute)
+        if replies is not None:
+            yield from zip((position for position, _ in tasks), replies, strict=True)
+        elif len(tasks) > 1:
+            middle = len(tasks) // 2
+            yield from self._halving(tasks[:middle], compute)
+            yield from self._halving(tasks[middle:], compute)
+        else:
+            yield tasks[0][0], Failed(Refused(f"Memory does not suffice for one request to {self.identity}."))
+
+    def _computed(
+        self, tasks: Sequence[T], compute: Callable[[Sequence[T]], Sequence[Reply]]
+    ) -> Sequence[Reply] | None:
+        """The replies, or None where memory does not suffice. The lock is never held while replies are handed on."""
+        try:
+            with self._computing:
+                return compute(tasks)
+        except (MemoryError, RuntimeError) as error:
+            if not causal_lm.out_of_memory(error):
+                raise
+        return None
+
+    def _load(self) -> LMRequests:
+        with (
+            loading("TransformersLM", self._gguf_file or self._folder),
+            read_once() if self._gguf_file else nullcontext(),
+        ):
+            lm = causal_lm.load(
+                self._folder,
+                gguf_file=self._gguf_file,
+                device=self._device,
+                dtype=self._dtype,
+                trust_remote_code=self._trust,
+            )
+            tokens = PromptTokens(lm.tokenizer, self._template_options)
+        return LMRequests(lm, tokens, self._max_length or lm.context, self._thinking_tokens)
+
+
+def _located(model: str, gguf_file: str | None) -> tuple[str, str | None]:
+    """The folder or hub name, and the GGUF file in it."""
+    if gguf_file is None and model.lower().endswith(".gguf"):
+        path = Path(model).expanduser()
+        model, gguf_file = str(path.parent), path.name
+        found = path.is_file()
+    else:
+        found = gguf_file is None or not Path(model).is_dir() or (Path(model) / gguf_file).is_file()
+    if not found:
+        raise InvalidInput(
+            f"The model is a hub name, a folder or a GGUF file, and there is no file {gguf_file!r} in {model!r}."
+        )
+    return model, gguf_file
