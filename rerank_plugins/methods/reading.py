@@ -63,10 +63,7 @@ def _value(node: ast.expr, text: str) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError, MemoryError):
-        raise InvalidInput(
-            f"In {text!r} the part {ast.unparse(node)!r} is neither a plain value nor a method; "
-            "use numbers, strings, tuples, None, True, False and methods."
-        ) from None
+        raise _not_plain(node, text) from None
 
 
 def _call(name: str, node: ast.Call, text: str) -> Any:
@@ -76,7 +73,16 @@ def _call(name: str, node: ast.Call, text: str) -> Any:
     cls = known[name].load() if hasattr(known[name], "load") else known[name]
     arguments = [_value(item, text) for item in node.args]
     options = {item.arg: _value(item.value, text) for item in node.keywords if item.arg is not None}
+    if len(options) < len(node.keywords):
+        raise _not_plain(node, text)
     try:
         return cls(*arguments, **options)
     except TypeError as error:
         raise InvalidInput(f"{name} cannot be made from {text!r}: {error}.") from None
+
+
+def _not_plain(node: ast.expr, text: str) -> InvalidInput:
+    return InvalidInput(
+        f"In {text!r} the part {ast.unparse(node)!r} is neither a plain value nor a method; "
+        "use numbers, strings, tuples, None, True, False and methods."
+    )
