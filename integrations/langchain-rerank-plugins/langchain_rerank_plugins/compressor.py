@@ -19,7 +19,6 @@ from langchain_core.runnables.config import (
     set_config_context,
 )
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
-from typing_extensions import override
 
 from langchain_rerank_plugins.documents import candidates_of, documents_of
 from langchain_rerank_plugins.models import LangChainChat, StructuredOutput, embeddings_backend
@@ -108,7 +107,6 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     def _as_tuple(cls, backends: Any) -> Any:
         return tuple(backends) if isinstance(backends, Sequence) else (backends,)
 
-    @override
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
@@ -130,7 +128,6 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         run.on_chain_end(_outputs(ranking))
         return compressed
 
-    @override
     async def acompress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
@@ -183,17 +180,14 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     # Serialisation
 
     @classmethod
-    @override
     def is_lc_serializable(cls) -> bool:
         return True
 
     @property
-    @override
     def lc_attributes(self) -> dict[str, Any]:
         limits = {} if self.limits is None else {"limits": asdict(self.limits)}
         return {"method": repr(self.method), **limits}
 
-    @override
     def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
         """Write it down whole, or say that it cannot be: one that came back with another model would be worse.
 

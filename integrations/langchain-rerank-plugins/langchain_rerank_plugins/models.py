@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from langchain_core.embeddings import Embeddings
-from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.messages import convert_to_messages
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from langchain_rerank_plugins.replies import read_reply
 from langchain_rerank_plugins.settings import accepted_settings, identity_of, is_synchronous, retries_itself
 from rerank_plugins.backends import Backend
+from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import cut_note, squeezed
-from rerank_plugins.errors import BadReply, CallError, PromptTooLong, classify
+from rerank_plugins.errors import BadReply, PromptTooLong, classify
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Failed, Message, Reply, Request
 
@@ -24,7 +25,9 @@ __all__ = ["InProcessEmbeddings", "LangChainChat", "LangChainEmbeddings", "Struc
 
 StructuredOutput = Literal["json_schema", "function_calling", "json_mode"]
 
-_CUTS = 4  # each try has the numbers of the error before it, so that more would not help
+_MOST_CUTS = 3
+_MOST_KEPT = 0.9
+_SHARE = 0.5  # of a prompt that is too long, where nobody says by how much
 
 
 class LangChainChat:
@@ -68,39 +71,18 @@ class LangChainChat:
     def answer(self, request: Chat, timeout: float | None) -> ChatReply:
         """Call the model's `invoke`. It takes no timeout: the driver stops waiting by itself."""
         model, settings, notes = self._prepared(request)
-        turns = _turns(request, notes)
-        try:
-            messages = next(turns)
-            while True:
-                try:
-                    said = model.invoke(messages, self._config, **settings)
-                except Exception as error:  # noqa: BLE001 # is raised again, unless a shorter prompt mends it
-                    messages = turns.throw(error)
-                else:
-                    messages = turns.send(said)
-        except StopIteration as end:
-            return cast(ChatReply, end.value)
+        return run(_asking(request, settings, notes), lambda asked, _: model.invoke(**asked), timeout)
 
     async def aanswer(self, request: Chat, timeout: float | None) -> ChatReply:
         """Call the model's `ainvoke`."""
         model, settings, notes = self._prepared(request)
-        turns = _turns(request, notes)
-        try:
-            messages = next(turns)
-            while True:
-                try:
-                    said = await model.ainvoke(messages, self._config, **settings)
-                except Exception as error:  # noqa: BLE001 # as above
-                    messages = turns.throw(error)
-                else:
-                    messages = turns.send(said)
-        except StopIteration as end:
-            return cast(ChatReply, end.value)
+        return await arun(_asking(request, settings, notes), lambda asked, _: model.ainvoke(**asked), timeout)
 
     def _prepared(self, request: Chat) -> tuple[Runnable[Any, Any], dict[str, Any], tuple[Note, ...]]:
-        """What to invoke, with which settings, and what there is to say about it."""
+        """What to invoke, with which arguments, and what there is to say about it."""
+        plain = {"config": self._config, **accepted_settings(self._model, request)}
         if self._structured_output is None or request.schema is None:
-            return self._model, accepted_settings(self._model, request), ()
+            return self._model, plain, ()
         schema = {"title": "answer", "description": "The answer.", **request.schema}
         try:
             model = self._model.with_structured_output(  # type: ignore[attr-defined] # what has none is caught
@@ -108,33 +90,32 @@ class LangChainChat:
             )
         except (NotImplementedError, AttributeError, TypeError, ValueError):
             note = Note("info", f"The model has no {self._structured_output} output; its plain text was read.")
-            return self._model, accepted_settings(self._model, request), (note,)
-        return model, {}, ()
+            return self._model, plain, (note,)
+        return model, {"config": self._config}, ()
 
 
-def _turns(request: Chat, notes: tuple[Note, ...]) -> Generator[list[BaseMessage], Any, ChatReply]:
-    """Yield what to say, be sent what came back, and shorten the documents for as long as the prompt is too long."""
-    messages, calls = request.messages, 0
+def _asking(request: Chat, settings: Mapping[str, Any], notes: tuple[Note, ...]) -> Asking[ChatReply]:
+    """Ask, and ask again with shorter documents while the prompt is too long."""
+    messages, cuts = request.messages, 0
     while True:
-        calls += 1
+        said = [(message["role"], str(message["content"])) for message in messages]
         try:
-            said = yield convert_to_messages([(turn["role"], str(turn["content"])) for turn in messages])
+            return read_reply((yield {"input": convert_to_messages(said), **settings}), notes)
         except Exception as error:
-            cut = _cut(request, messages, classify(error))
-            if cut is None or calls > _CUTS:
+            shorter = _shorter(request, messages, error) if cuts < _MOST_CUTS else None
+            if shorter is None:
                 raise
-            messages, notes = cut[0], (*notes, cut[1])
-        else:
-            return read_reply(said, calls=calls, notes=notes)
+            messages, note = shorter
+            notes, cuts = (*notes, note), cuts + 1
 
 
-def _cut(request: Chat, messages: Sequence[Message], error: CallError) -> tuple[Sequence[Message], Note] | None:
-    """The conversation shortened to what the error says that fits, or by half; None where it must not or cannot be."""
-    if not request.may_cut or not isinstance(error, PromptTooLong):
+def _shorter(request: Chat, messages: Sequence[Message], error: Exception) -> tuple[Sequence[Message], Note] | None:
+    """The conversation with shorter documents, where that is what the error asks for and what may be done."""
+    read = classify(error)
+    if not isinstance(read, PromptTooLong) or not request.may_cut:
         return None
-    share = error.limit / error.needed if error.limit and error.needed and error.limit < error.needed else 0.5
-    shorter = squeezed(messages, share)
-    return None if shorter is None else (shorter, cut_note(error.limit))
+    shorter = squeezed(messages, min(read.limit / read.needed, _MOST_KEPT) if read.limit and read.needed else _SHARE)
+    return None if shorter is None else (shorter, cut_note(read.limit))
 
 
 def embeddings_backend(embeddings: Embeddings) -> Backend:

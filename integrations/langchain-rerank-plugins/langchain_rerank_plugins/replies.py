@@ -19,13 +19,12 @@ _REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 _CUT_OFF = {"length", "max_tokens", "max_output_tokens", "model_length"}
 
 
-def read_reply(said: Any, *, calls: int = 1, notes: tuple[Note, ...] = ()) -> ChatReply:
+def read_reply(said: Any, notes: tuple[Note, ...] = ()) -> ChatReply:
     """Read a message, a plain text, or what `with_structured_output(include_raw=True)` gives.
 
     Args:
         said: What `invoke` gave.
-        calls: How many calls it took.
-        notes: What there is to say about them.
+        notes: What there is to say about the call.
 
     Raises:
         BadReply: It is none of these.
@@ -36,19 +35,19 @@ def read_reply(said: Any, *, calls: int = 1, notes: tuple[Note, ...] = ()) -> Ch
     """
     message, data = (said.get("raw"), said.get("parsed")) if isinstance(said, Mapping) else (said, None)
     if isinstance(message, str):
-        return ChatReply(message, usage=Usage(calls), notes=notes)
+        return ChatReply(message, usage=Usage(1), notes=notes)
     if not isinstance(message, BaseMessage):
         raise BadReply(f"The model gave a {type(message).__name__}, which is neither a message nor a text.")
     text = str(message.text)
     if data is not None and not text.strip():  # a tool call has the answer in its arguments
         text = json.dumps(data, default=str)
-    return ChatReply(text, data, _is_cut_off(message), usage=_usage(message, calls), notes=notes)
+    return ChatReply(text, data, _is_cut_off(message), usage=_usage(message), notes=notes)
 
 
-def _usage(message: BaseMessage, calls: int) -> Usage:
+def _usage(message: BaseMessage) -> Usage:
     spent: Mapping[str, Any] = getattr(message, "usage_metadata", None) or {}
     cached = (spent.get("input_token_details") or {}).get("cache_read")
-    return Usage(calls, spent.get("input_tokens") or 0, spent.get("output_tokens") or 0, cached or 0)
+    return Usage(1, spent.get("input_tokens") or 0, spent.get("output_tokens") or 0, cached or 0)
 
 
 def _is_cut_off(message: BaseMessage) -> bool:

@@ -53,6 +53,7 @@ def test_the_method_stands_in_it_as_its_repr():
     assert written["kwargs"] == {"method": "FirstStage()", "top_n": 3, "on_error": "degrade"}
 
 
+@pytest.mark.slow  # imports the OpenAI client
 def test_a_model_that_can_be_written_comes_along_without_its_key():
     openai = pytest.importorskip("langchain_openai")
     llm = openai.ChatOpenAI(model="gpt-4o-mini", api_key="sk-secret", temperature=0)

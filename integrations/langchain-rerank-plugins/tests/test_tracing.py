@@ -1,7 +1,6 @@
 import asyncio
 
 import pytest
-from langchain_classic.retrievers import ContextualCompressionRetriever
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda, ensure_config
@@ -69,8 +68,9 @@ async def test_cancelling_ends_the_run(documents, scripted, trace):
 
 
 def test_below_a_compression_retriever(documents, scripted, trace):
-    compressor = RerankCompressor(METHOD, llm=scripted(says="[2]"))
-    retriever = ContextualCompressionRetriever(base_compressor=compressor, base_retriever=Found(documents=documents(3)))
+    classic = pytest.importorskip("langchain_classic.retrievers")
+    compressor, base = RerankCompressor(METHOD, llm=scripted(says="[2]")), Found(documents=documents(3))
+    retriever = classic.ContextualCompressionRetriever(base_compressor=compressor, base_retriever=base)
     for found in (
         retriever.invoke("q", {"callbacks": [trace], "tags": ["mine"]}),
         asyncio.run(retriever.ainvoke("q", {"callbacks": [trace], "tags": ["mine"]})),
