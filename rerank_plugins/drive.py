@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rerank_plugins.backends.base import Backend, BatchBackend, CallBackend
 from rerank_plugins.cache import Cache
@@ -214,16 +214,18 @@ def _checked(tasks: Iterable[tuple[str, Iterable[Candidate | str]]]) -> Iterator
 
 def _run(engine: Engine) -> None:
     inbox: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    threads = _Threads(inbox.put)
     try:
         while True:
             for job in engine.due_jobs():
-                _start_thread(job, inbox.put)
+                threads.start(job)
             if engine.finished:
                 return
             with contextlib.suppress(queue.Empty):
                 engine.receive(*inbox.get(timeout=engine.patience()))
     finally:
         engine.abandon()
+        threads.close()
 
 
 async def _arun(engine: Engine) -> None:
@@ -236,13 +238,14 @@ async def _arun(engine: Engine) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(inbox.put_nowait, outcome)
 
+    threads = _Threads(post_from_thread)
     try:
         while True:
             for job in engine.due_jobs():
                 if hasattr(job.backend, "aanswer"):
                     running[loop.create_task(_await_answer(job, inbox.put_nowait))] = job
                 else:
-                    _start_thread(job, post_from_thread)
+                    threads.start(job)
             for task in [task for task, job in running.items() if task.done() or job.stop.is_set()]:
                 task.cancel()
                 del running[task]
@@ -254,39 +257,64 @@ async def _arun(engine: Engine) -> None:
                 engine.receive(*outcome)
     finally:
         engine.abandon()
+        threads.close()
         for task in running:
             task.cancel()
 
 
-def _start_thread(job: Job, post: Callable[[Outcome], None]) -> None:
-    """Run a job in a thread of its own, in a copy of the caller's context.
+class _Threads:
+    """As many threads as jobs are under way; an idle one takes the next job.
 
-    A daemon, not a pool: a call that hangs must keep neither the caller nor the interpreter from ending.
+    They are daemons of one rerank and no shared pool: a call that hangs must keep neither another rerank nor the
+    interpreter from ending.
     """
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(_work, job, post), name="rerank-call", daemon=True).start()
+
+    def __init__(self, post: Callable[[Outcome], None]) -> None:
+        self._post = post
+        self._jobs: queue.SimpleQueue[tuple[contextvars.Context, Job] | None] = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._count = 0
+
+    def start(self, job: Job) -> None:
+        """Run a job in a copy of the caller's context."""
+        self._jobs.put((contextvars.copy_context(), job))
+        if not self._idle.acquire(blocking=False):
+            self._count += 1
+            threading.Thread(target=self._serve, name="rerank-call", daemon=True).start()
+
+    def close(self) -> None:
+        """Let each thread end when its job does."""
+        for _ in range(self._count):
+            self._jobs.put(None)
+
+    def _serve(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            context, job = item
+            context.run(_work, job, self._post)
+            self._idle.release()
 
 
 def _work(job: Job, post: Callable[[Outcome], None]) -> None:
     try:
-        if isinstance(job.backend, BatchBackend):
-            with contextlib.closing(_as_generator(job.backend.answer_batch(job.requests))) as replies:
+        if job.batched:
+            answers = cast("BatchBackend", job.backend).answer_batch(job.requests)
+            with contextlib.closing(_as_generator(answers)) as replies:
                 for position, reply in replies:
                     post((job, position, reply))
                     if job.stop.is_set():
                         return
         else:
-            assert isinstance(job.backend, CallBackend)
-            post((job, 0, job.backend.answer(job.requests[0], _time_left(job))))
+            reply = cast("CallBackend", job.backend).answer(job.requests[0], _time_left(job))
+            post((job, 0, reply))
         post((job, None, None))
     except Exception as error:  # noqa: BLE001 # every failure of a call goes to the engine, which knows what to do
         post((job, None, error))
 
 
 async def _await_answer(job: Job, post: Callable[[Outcome], None]) -> None:
-    assert isinstance(job.backend, CallBackend)
     try:
-        post((job, 0, await job.backend.aanswer(job.requests[0], _time_left(job))))
+        reply = await cast("CallBackend", job.backend).aanswer(job.requests[0], _time_left(job))
+        post((job, 0, reply))
         post((job, None, None))
     except Exception as error:  # noqa: BLE001 # as above
         post((job, None, error))

@@ -75,6 +75,7 @@ class Call:
     units: Sequence[Request]
     keys: Sequence[str] | None
     hits: dict[int, Reply]
+    batched: bool
     asked: float
     attempts: int = 0
     ready_at: float = 0.0
@@ -99,7 +100,7 @@ class Job:
     @property
     def batched(self) -> bool:
         """Whether the backend takes all requests at once."""
-        return isinstance(self.backend, BatchBackend)
+        return self.calls[0].batched
 
 
 class Engine:
@@ -122,6 +123,7 @@ class Engine:
         self._tasks = enumerate(tasks)
         self._backends = backends
         self._by_kind = index_by_kind(backends)
+        self._batched = {id(backend) for backend in backends if isinstance(backend, BatchBackend)}
         self._limits = limits
         self._cache = ReplyCache(cache)
         self._raise = on_error == "raise"
@@ -255,7 +257,8 @@ class Engine:
             return
         if hits:
             request = request.of_units([unit for position, unit in enumerate(units) if position not in hits])
-        self._waiting.append(Call(run, slot, request, backend, units, keys, hits, time.monotonic()))
+        batched = id(backend) in self._batched
+        self._waiting.append(Call(run, slot, request, backend, units, keys, hits, batched, time.monotonic()))
 
     def _backend_for(self, kind: type[Request]) -> Backend:
         try:
@@ -306,14 +309,14 @@ class Engine:
         groups: dict[int, list[Call]] = {}
         for call in self._waiting:
             due = call.ready_at <= self._looked
-            if due and isinstance(call.backend, BatchBackend) and id(call.backend) not in busy:
+            if due and call.batched and id(call.backend) not in busy:
                 groups.setdefault(id(call.backend), []).append(call)
         admitted = [[call for call in calls if self._admit(call)] for calls in groups.values()]
         return [self._start(calls) for calls in admitted if calls]
 
     def _call_jobs(self) -> list[Job]:
         jobs: list[Job] = []
-        for call in [call for call in self._waiting if not isinstance(call.backend, BatchBackend)]:
+        for call in [call for call in self._waiting if not call.batched]:
             if len(self._running) >= self._limits.max_concurrency:
                 break
             due = max(call.ready_at, self._hold.get(id(call.backend), 0.0))
@@ -349,7 +352,7 @@ class Engine:
         return False
 
     def _start(self, calls: Sequence[Call]) -> Job:
-        job = Job(calls[0].backend, calls, self._expiry(calls[0].backend), open=set(range(len(calls))))
+        job = Job(calls[0].backend, calls, self._expiry(calls[0].batched), open=set(range(len(calls))))
         self._running.add(job)
         for call in calls:
             call.attempts += 1
@@ -358,8 +361,8 @@ class Engine:
             self._emit(CallStarted(call.run.index, call.request, call.attempts))
         return job
 
-    def _expiry(self, backend: Backend) -> float | None:
-        timeout = None if isinstance(backend, BatchBackend) else self._limits.timeout_s
+    def _expiry(self, batched: bool) -> float | None:
+        timeout = None if batched else self._limits.timeout_s
         moments = [moment for moment in (self._deadline, timeout and time.monotonic() + timeout) if moment is not None]
         return min(moments, default=None)
 

@@ -1,0 +1,1 @@
+"""What this project claims about speed, measured side by side in one run: `python -m benchmarks [name ...]`."""
