@@ -12,7 +12,7 @@ from rerank_plugins.backends.dialect import Dialect
 from rerank_plugins.backends.fitting import cut_note, squeezed
 from rerank_plugins.backends.openai_endpoint import Endpoint
 from rerank_plugins.backends.openai_reading import Completion, read_usage
-from rerank_plugins.backends.openai_writing import ChatWriter
+from rerank_plugins.backends.openai_writing import ChatWriter, digest
 from rerank_plugins.errors import InvalidInput, PromptTooLong, Refused, classify
 from rerank_plugins.provider_errors import status_of, text_of
 from rerank_plugins.ranking import Note
@@ -107,7 +107,7 @@ class OpenAIChat:
         if writer.reasoning_effort is not None:
             options["reasoning_effort"] = writer.reasoning_effort
         if writer.extra_body:
-            options["extra_body"] = writer.digest()
+            options["extra_body"] = digest(writer.extra_body)
         return f"OpenAIChat({writer.model!r}{''.join(f', {name}={value!r}' for name, value in options.items())})"
 
     def __repr__(self) -> str:

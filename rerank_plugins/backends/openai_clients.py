@@ -26,6 +26,8 @@ class MadeClients:
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         import openai
+        import openai.resources.chat.completions
+        import openai.resources.embeddings  # the SDK would import these within the first call, which has a timeout
 
         self._openai = openai
         self._options = {**options, "max_retries": 0}  # the driver retries, and counts it
@@ -77,13 +79,15 @@ class _Lease:
 
     def __init__(self, client: AsyncOpenAI) -> None:
         self.client = client
-        self._held = self._hold()
+        self._held: AsyncGenerator[None, None] | None = self._hold()
 
     async def begin(self) -> None:
+        assert self._held is not None
         await anext(self._held)
 
     async def _hold(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
+            self._held = None  # it refers to its loop, which would never be freed
             await self.client.close()

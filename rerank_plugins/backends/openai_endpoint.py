@@ -103,15 +103,13 @@ class Endpoint:
 
     async def apost(self, resource: Resource, body: Body, timeout: float | None) -> Any:
         """Do the same from the running event loop."""
-        client = await self._clients.of_loop()
-        if client is None:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads(), self.post, resource, body, timeout)
-        async with (
-            asyncio.timeout(timeout),
-            _create(client, resource)(**self._arguments(body, timeout)) as response,
-        ):
-            content = await response.read()
+        async with asyncio.timeout(timeout):
+            client = await self._clients.of_loop()
+            if client is None:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._threads(), self.post, resource, body, timeout)
+            async with _create(client, resource)(**self._arguments(body, timeout)) as response:
+                content = await response.read()
         return self._json(content, response)
 
     def _arguments(self, body: Body, timeout: float | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from rerank_plugins.backends.dialect import Form
 from rerank_plugins.requests import Chat, Choose, Message
 
-__all__ = ["ChatWriter"]
+__all__ = ["ChatWriter", "digest"]
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,6 @@ class ChatWriter:
             return 1
         return request.max_tokens + (self.reasoning_tokens if "short answers" in refused else 0)
 
-    def digest(self) -> str:
-        """What stands for `extra_body` where it is shown, since it can hold anything."""
-        written = json.dumps(self.extra_body, sort_keys=True, default=repr)
-        return hashlib.sha256(written.encode()).hexdigest()[:12]
-
     def _begun(self, messages: Sequence[Message], refused: frozenset[str], temperature: float | None) -> Form:
         form = Form(refused, {"model": self.model})
         plain = [{"role": message["role"], "content": str(message["content"])} for message in messages]
@@ -86,6 +81,16 @@ class ChatWriter:
     def _finished(self, form: Form) -> Form:
         form.body |= self.extra_body
         return form
+
+
+def digest(extra_body: Mapping[str, Any]) -> str:
+    """What stands for `extra_body` where it is shown, since it can hold anything.
+
+    >>> digest({"top_k": 1}) == digest({"top_k": 2})
+    False
+    """
+    written = json.dumps(extra_body, sort_keys=True, default=repr)
+    return hashlib.sha256(written.encode()).hexdigest()[:12]
 
 
 def _offer_schema(form: Form, schema: dict[str, Any]) -> None:
