@@ -79,8 +79,8 @@ class ScriptedEndpoint:
     """An OpenAI-compatible server with scripted replies, as a context manager.
 
     Args:
-        replies: What to answer to chat requests, in the order of their arrival (the last one repeats), or a function
-            of the request's JSON. The function runs on the server's event loop, so it must not block.
+        replies: What to answer to chat requests: one text for all, texts and faults in the order of their arrival (the
+            last one repeats), or a function of the request's JSON. The function runs on the server's event loop, so it must not block.
         embeddings: The same for embedding requests; without them each text gets its `word_vector`.
         delay_s: Seconds before each answer, as a model needs them; may be changed at any time.
 
@@ -99,14 +99,14 @@ class ScriptedEndpoint:
 
     def __init__(
         self,
-        replies: Sequence[ChatAnswer] | Callable[[Mapping[str, Any]], ChatAnswer] = ("",),
+        replies: str | Sequence[ChatAnswer] | Callable[[Mapping[str, Any]], ChatAnswer] = "",
         *,
         embeddings: Sequence[EmbedAnswer] | Callable[[Mapping[str, Any]], EmbedAnswer] = _word_vectors,
         delay_s: float = 0.0,
     ) -> None:
         self._scripts: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-            "/v1/chat/completions": replies if callable(replies) else _in_order(replies),
-            "/v1/embeddings": embeddings if callable(embeddings) else _in_order(embeddings),
+            "/v1/chat/completions": _script([replies] if isinstance(replies, str) else replies),
+            "/v1/embeddings": _script(embeddings),
         }
         self.delay_s = delay_s
         self.requests: list[Received] = []
@@ -201,7 +201,9 @@ class ScriptedEndpoint:
             return Fault("status", 500, error={"message": f"The script failed: {error!r}.", "type": "script"})
 
 
-def _in_order(answers: Sequence[Any]) -> Callable[[Mapping[str, Any]], Any]:
+def _script(answers: Sequence[Any] | Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    if callable(answers):
+        return answers
     left, last = iter(answers), answers[-1]
     return lambda asked: next(left, last)
 
