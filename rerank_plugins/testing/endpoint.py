@@ -80,7 +80,8 @@ class ScriptedEndpoint:
 
     Args:
         replies: What to answer to chat requests: one text for all, texts and faults in the order of their arrival (the
-            last one repeats), or a function of the request's JSON. The function runs on the server's event loop, so it must not block.
+            last one repeats), or a function of the request's JSON. It runs on the server's event loop, so it must
+            not block.
         embeddings: The same for embedding requests; without them each text gets its `word_vector`.
         delay_s: Seconds before each answer, as a model needs them; may be changed at any time.
 

@@ -119,7 +119,7 @@ async def test_two_hundred_connections_at_once():
     def ask():
         return text_of(post(endpoint))
 
-    with ScriptedEndpoint(["yes"], delay_s=0.5) as endpoint:
+    with ScriptedEndpoint(["yes"], delay_s=2) as endpoint:
         threads = [threading.Thread(target=ask) for _ in range(200)]
         for thread in threads:
             thread.start()
