@@ -151,8 +151,8 @@ def _of_status(error: BaseException, status: int, source: str) -> CallError:
         403: "the key may not use this model; check api_key and the model's name",
         404: "no such model or path; check the model's name and base_url",
     }.get(status, "the request was not accepted")
-    # Providers' codes are identifiers; anything longer could be an echo of the request.
-    named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[\w.\-]{1,60}", code) else ""
+    # Providers' codes are words; anything else could be an echo of the request or of a key.
+    named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[A-Za-z_.]{1,60}|\d{1,5}", code) else ""
     param = body.get("param")
     return Refused(
         f"{source} answered with HTTP {status}{named}: {advice}.",

@@ -123,15 +123,17 @@ class Endpoint:
         for chunk in chunks:
             yield chunk
             if time.monotonic() >= ends:
-                raise CallTimeout(f"{self.shown} sent its reply too slowly.")
+                raise CallTimeout(f"{self._feature} at {self.shown} sent its reply too slowly.")
 
     def _json(self, content: bytes, response: Any) -> Any:
         try:
             data = json.loads(content)
         except ValueError:
             kind = str(response.headers.get("content-type", "nothing")).partition(";")[0][:40]
-            status = f"HTTP {response.status_code} and {kind}"
-            raise BadReply(f"{self.shown} answered with {status} instead of JSON; check base_url.") from None
+            raise BadReply(
+                f"{self._feature} at {self.shown} answered with HTTP {response.status_code} and {kind} instead of "
+                "JSON; check base_url."
+            ) from None
         if isinstance(data, Mapping) and data.get("error"):
             raise _ErrorInReply(data["error"])
         return data
