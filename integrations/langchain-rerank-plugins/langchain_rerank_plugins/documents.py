@@ -40,7 +40,7 @@ def _first_score(metadata: Mapping[str, Any], keys: Sequence[str]) -> float | No
 
 
 def _document(document: Document, score: float | None, why: dict[str, Any]) -> Document:
-    metadata = _copied(document.metadata) | {"rerank_plugins": why, "relevance_score": score}
+    metadata = _copied(document.metadata) | {"relevance_score": score, "rerank_plugins": why}
     if score is None:  # an old score must not pass for the new one
         del metadata["relevance_score"]
     return document.model_copy(update={"metadata": metadata})
