@@ -1,6 +1,6 @@
 """Rerank: bring a method and backends together, and wait. The only place with I/O policy.
 
-The policy itself is `engine.Engine`. Here are the four functions that users call and the two ways of waiting:
+The policy itself is `engine.Engine`. Here are the functions that users call and the two ways of waiting:
 threads and a queue, or tasks and a queue.
 """
 
@@ -28,7 +28,7 @@ from rerank_plugins.requests import Reply
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["arerank", "arerank_many", "check_options", "rerank", "rerank_many"]
+__all__ = ["arerank", "arerank_many", "check_options", "rerank", "rerank_many", "rerank_stream"]
 
 Backends = Backend | Sequence[Backend]
 Outcome = tuple[Job, int | None, Reply | BaseException | None]
@@ -143,9 +143,43 @@ def rerank_many(
     >>> [ranking.order for ranking in rerank_many(FirstStage(), [("a", ["x", "y"]), ("b", [])])]
     [[0, 1], []]
     """
-    engine = _engine(method, tasks, backends, top_n, limits, cache, on_error, observer)
-    _run(engine)
-    return [engine.rankings[index] for index in sorted(engine.rankings)]
+    return list(
+        rerank_stream(
+            method,
+            tasks,
+            backends=backends,
+            top_n=top_n,
+            limits=limits,
+            cache=cache,
+            on_error=on_error,
+            observer=observer,
+        )
+    )
+
+
+def rerank_stream(
+    method: Method,
+    tasks: Iterable[tuple[str, Iterable[Candidate | str]]],
+    *,
+    backends: Backends = (),
+    top_n: int | None = None,
+    limits: Limits | None = None,
+    cache: Cache | None = None,
+    on_error: OnError = "degrade",
+    observer: Observer | None = None,
+) -> Iterator[Ranking]:
+    """Do what `rerank_many` does, and give each ranking once it and all before it are there.
+
+    Tasks are read as room is made for them and rankings are forgotten once they were given, so that memory does not
+    grow with their number. Arguments are checked at once; the work begins, and goes on, whenever the next is asked for.
+
+    >>> import itertools
+    >>> from rerank_plugins import FirstStage
+    >>> endless = ((f"question {number}", ["a", "b"]) for number in itertools.count())
+    >>> next(rerank_stream(FirstStage(), endless)).order
+    [0, 1]
+    """
+    return _run(_engine(method, tasks, backends, top_n, limits, cache, on_error, observer))
 
 
 async def arerank_many(
@@ -161,8 +195,7 @@ async def arerank_many(
 ) -> list[Ranking]:
     """Do what `rerank_many` does on the running event loop."""
     engine = _engine(method, tasks, backends, top_n, limits, cache, on_error, observer)
-    await _arun(engine)
-    return [engine.rankings[index] for index in sorted(engine.rankings)]
+    return await _arun(engine)
 
 
 def _engine(
@@ -212,27 +245,31 @@ def _checked(tasks: Iterable[tuple[str, Iterable[Candidate | str]]]) -> Iterator
         yield query, as_candidates(candidates)
 
 
-def _run(engine: Engine) -> None:
+def _run(engine: Engine) -> Iterator[Ranking]:
     inbox: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
     threads = _Threads(inbox.put)
     try:
         while True:
             for job in engine.due_jobs():
                 threads.start(job)
-            if engine.finished:
+            if taken := engine.take():
+                yield from taken
+            elif engine.finished:
                 return
-            with contextlib.suppress(queue.Empty):
-                engine.receive(*inbox.get(timeout=engine.patience()))
+            else:
+                with contextlib.suppress(queue.Empty):
+                    engine.receive(*inbox.get(timeout=engine.patience()))
     finally:
         engine.abandon()
         threads.close()
 
 
-async def _arun(engine: Engine) -> None:
+async def _arun(engine: Engine) -> list[Ranking]:
     import asyncio  # costs a tenth of a second that only those who have a loop, and so have paid it, need to pay
 
     loop, inbox = asyncio.get_running_loop(), asyncio.Queue[Outcome]()
     running: dict[asyncio.Task[None], Job] = {}
+    rankings: list[Ranking] = []
 
     def post_from_thread(outcome: Outcome) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -249,12 +286,15 @@ async def _arun(engine: Engine) -> None:
             for task in [task for task, job in running.items() if task.done() or job.stop.is_set()]:
                 task.cancel()
                 del running[task]
-            if engine.finished:
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(engine.patience()):
-                    outcome = await inbox.get()
-                engine.receive(*outcome)
+            if taken := engine.take():
+                rankings += taken
+            elif engine.finished:
+                return rankings
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(engine.patience()):
+                        outcome = await inbox.get()
+                    engine.receive(*outcome)
     finally:
         engine.abandon()
         threads.close()

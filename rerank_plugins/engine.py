@@ -35,6 +35,7 @@ Task = tuple[str, Sequence[Candidate]]
 _log = logging.getLogger("rerank_plugins")
 
 _OPEN_QUERIES = 32  # enough to fill a local model's batch across queries, few enough to keep memory flat
+_AHEAD = 256  # rankings that may wait for one before them that is slow
 _BACKOFF_S = 0.5
 _LONGEST_WAIT_S = 60.0  # a server that asks for more is as good as down for a chat
 
@@ -139,7 +140,8 @@ class Engine:
         self._moves = 0
         self._looked = 0.0
         self._tasks_left = True
-        self.rankings: dict[int, Ranking] = {}
+        self._rankings: dict[int, Ranking] = {}
+        self._opened = self._taken = 0
         for kind in needs_of(method):
             self._backend_for(kind)
 
@@ -162,6 +164,14 @@ class Engine:
             # A call that was refused can bring its query to the next batch or to its end: look again.
             if moves == self._moves:
                 return jobs
+
+    def take(self) -> list[Ranking]:
+        """The rankings that are next in the order of the tasks, each given once."""
+        taken = []
+        while self._taken in self._rankings:
+            taken.append(self._rankings.pop(self._taken))
+            self._taken += 1
+        return taken
 
     def patience(self) -> float | None:
         """Seconds until something is due even if nothing comes back; None for as long as it takes."""
@@ -199,12 +209,13 @@ class Engine:
     # Queries
 
     def _open_queries(self) -> None:
-        while self._tasks_left and len(self._open) < _OPEN_QUERIES:
+        while self._tasks_left and len(self._open) < _OPEN_QUERIES and self._opened - self._taken < _AHEAD:
             entry = next(self._tasks, None)
             if entry is None:
                 self._tasks_left = False
                 return
             index, (query, candidates) = entry
+            self._opened += 1
             self._emit(QueryStarted(index, query, len(candidates), self._label))
             steps = self._method.steps(encodable(query), [well_formed(candidate) for candidate in candidates])
             run = Run(index, query, candidates, steps, time.monotonic())
@@ -239,7 +250,7 @@ class Engine:
             notes=notes,
         )
         self._open.discard(run)
-        self.rankings[run.index] = ranking
+        self._rankings[run.index] = ranking
         self._emit(QueryEnded(run.index, ranking))
 
     # Requests
