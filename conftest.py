@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""What tests of the core and of the integrations share."""
 
 from __future__ import annotations
 
