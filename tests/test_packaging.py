@@ -67,8 +67,8 @@ def test_a_distribution_asks_for_little(built: Path, name: str) -> None:
 @pytest.mark.parametrize("name", PROJECTS)
 def test_an_sdist_is_small(built: Path, name: str) -> None:
     (found,) = built.glob(f"{name}-*.tar.gz")
-    names = tarfile.open(found).getnames()
-    assert any(file.endswith("README.md") for file in names)
+    with tarfile.open(found) as archive:
+        assert any(file.endswith("README.md") for file in archive.getnames())
     assert found.stat().st_size < 1_000_000
 
 
@@ -82,8 +82,8 @@ def test_all_install_into_a_clean_environment_and_import(built: Path, tmp_path: 
     assert subprocess.check_output([python, "-c", core], text=True, cwd=tmp_path) == "[0, 1]\n"
     # The frameworks come from this environment, because tests have no network.
     frameworks = (
-        "import sys; sys.path.append(sys.argv[1]); import rerank_plugins, langchain_rerank_plugins as lc;"
-        "import llama_index.postprocessor.rerank_plugins as li; print(rerank_plugins.__file__, lc.__file__, li.__file__)"
+        "import sys; sys.path.append(sys.argv[1]); import rerank_plugins as core, langchain_rerank_plugins as lc;"
+        "import llama_index.postprocessor.rerank_plugins as li; print(core.__file__, lc.__file__, li.__file__)"
     )
     arguments = [python, "-c", frameworks, sysconfig.get_paths()["purelib"]]
     places = subprocess.check_output(arguments, text=True, cwd=tmp_path).split()
