@@ -1,6 +1,7 @@
 """Published LLM reranking methods as drop-in parts of a RAG chain."""
 
 from rerank_plugins.candidates import Candidate
+from rerank_plugins.criteria import Criterion
 from rerank_plugins.drive import arerank, arerank_many, rerank, rerank_many
 from rerank_plugins.errors import RerankError
 from rerank_plugins.lexical import BM25Index
@@ -13,6 +14,7 @@ from rerank_plugins.methods import (
     Fuse,
     InsertRank,
     Likelihood,
+    Rebel,
     read_method,
 )
 from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, Usage
@@ -21,6 +23,7 @@ __all__ = [
     "BM25Index",
     "Candidate",
     "Cascade",
+    "Criterion",
     "CrossEncode",
     "Dropped",
     "Embedding",
@@ -32,6 +35,7 @@ __all__ = [
     "Note",
     "Ranked",
     "Ranking",
+    "Rebel",
     "RerankError",
     "Usage",
     "arerank",

@@ -9,8 +9,9 @@ from rerank_plugins.methods.fuse import Fuse
 from rerank_plugins.methods.insert_rank import InsertRank
 from rerank_plugins.methods.likelihood import Likelihood
 from rerank_plugins.methods.reading import method_names, read_method
+from rerank_plugins.methods.rebel import Rebel
 
-METHODS = ("Cascade", "CrossEncode", "Embedding", "FirstStage", "Fuse", "InsertRank", "Likelihood")
+METHODS = ("Cascade", "CrossEncode", "Embedding", "FirstStage", "Fuse", "InsertRank", "Likelihood", "Rebel")
 """The names of the shipped methods."""
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Likelihood",
     "Method",
     "Options",
+    "Rebel",
     "method_names",
     "read_method",
 ]

@@ -31,10 +31,12 @@ class Method(Protocol):
 class Options:
     """The base of the shipped methods: a frozen dataclass whose repr names what differs from the defaults.
 
-    The repr is the label of a row in a results table, and `read_method` reads it back.
+    The repr is the label of a row in a results table, and `read_method` reads it back. Classes whose instances an
+    option may hold are named in `values`, so that they can stand in it.
     """
 
     needs: ClassVar[tuple[type[Request], ...]] = ()
+    values: ClassVar[tuple[type, ...]] = ()
 
     def __repr__(self) -> str:
         options = [

@@ -30,7 +30,7 @@ def read_method(text: str) -> Method:
         node = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise InvalidInput(f"A method is named by its repr, such as 'InsertRank(window=20)', not {text!r}.") from None
-    value = _value(ast.Call(node, [], []) if isinstance(node, ast.Name) else node, text)
+    value = _value(ast.Call(node, [], []) if isinstance(node, ast.Name) else node, text, _known())
     if not isinstance(value, Method):
         raise InvalidInput(f"A method is named by its repr, such as 'InsertRank(window=20)', not {text!r}.")
     return value
@@ -51,28 +51,30 @@ def _known() -> Mapping[str, Any]:
     return named | known | {name: getattr(shipped, name) for name in shipped.METHODS}
 
 
-def _value(node: ast.expr, text: str) -> Any:
+def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
+    """The value of an expression, in which the names of `known` may be called."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return _call(node.func.id, node, text)
+        return _call(node.func.id, node, text, known)
     if isinstance(node, (ast.Tuple, ast.List)):
-        values = [_value(item, text) for item in node.elts]
+        values = [_value(item, text, known) for item in node.elts]
         return tuple(values) if isinstance(node, ast.Tuple) else values
     if isinstance(node, ast.Dict) and None not in node.keys:
-        keys = [_value(key, text) for key in node.keys if key is not None]
-        return dict(zip(keys, (_value(item, text) for item in node.values), strict=True))
+        keys = [_value(key, text, known) for key in node.keys if key is not None]
+        return dict(zip(keys, (_value(item, text, known) for item in node.values), strict=True))
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError, MemoryError):
         raise _not_plain(node, text) from None
 
 
-def _call(name: str, node: ast.Call, text: str) -> Any:
-    known = _known()
+def _call(name: str, node: ast.Call, text: str, known: Mapping[str, Any]) -> Any:
     if name not in known:
         raise InvalidInput(f"There is no method {name!r}; there are {', '.join(sorted(known))}.")
     cls = known[name].load() if hasattr(known[name], "load") else known[name]
-    arguments = [_value(item, text) for item in node.args]
-    options = {item.arg: _value(item.value, text) for item in node.keywords if item.arg is not None}
+    # What an option of a method may hold, such as a criterion, can be named inside its brackets and nowhere else.
+    inside = {**known, **{value.__name__: value for value in getattr(cls, "values", ())}}
+    arguments = [_value(item, text, inside) for item in node.args]
+    options = {item.arg: _value(item.value, text, inside) for item in node.keywords if item.arg is not None}
     if len(options) < len(node.keywords):
         raise _not_plain(node, text)
     try:

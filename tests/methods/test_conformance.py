@@ -2,7 +2,7 @@
 
 import pytest
 
-from rerank_plugins import Cascade, CrossEncode, Embedding, FirstStage, Fuse, InsertRank, Likelihood
+from rerank_plugins import Cascade, Criterion, CrossEncode, Embedding, FirstStage, Fuse, InsertRank, Likelihood, Rebel
 from rerank_plugins.methods import METHODS, Method
 from rerank_plugins.testing import MethodConformance
 
@@ -19,6 +19,14 @@ FORMS = [
     Fuse(InsertRank(), CrossEncode(), norm="rrf"),
     Cascade(Embedding(), InsertRank(), keep=5),
     Cascade(FirstStage(), CrossEncode(), InsertRank(window=2), keep=(10, 3)),
+    Rebel(),
+    Rebel.paper(1),
+    Rebel.paper(2),
+    Rebel(turns=1, effort="full", samples=2, batch=4, anchors=1, reasons=True),
+    Rebel(criteria=[Criterion("age", "It is new.", weight=1, scale=10)], turns=2, effort="brief", weight=0.3),
+    Rebel(criteria="news", scoring="choose", floor=None, metadata=["date", "tags"]),
+    Rebel(scoring="choose", below_floor="drop", keep=2),
+    Fuse(Rebel(criteria=()), CrossEncode(), norm="rrf"),
 ]
 
 
