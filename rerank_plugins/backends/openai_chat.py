@@ -149,14 +149,19 @@ class OpenAIChat:
         return replace(again, usage=again.usage + read_usage(said.data))
 
     def _chosen(self, request: Choose, messages: Sequence[Message]) -> Asking[Chosen]:
-        try:
-            _, data = yield from self._dialect.asking(partial(self._writer.choose, request, messages))
-        except Exception as error:
-            # Not the 403 that it comes with: the key is right, and chat requests go on.
-            if status_of(error) == 403 and "logprob" in text_of(error):
-                raise Refused(f"{self.identity} gives no log-probabilities of labels.", 400) from None
-            raise
-        return Chosen(Completion(data, self.identity).logprobs(request.labels), usage=read_usage(data))
+        if "logprobs" not in self._dialect.refused:
+            try:
+                _, data = yield from self._dialect.asking(partial(self._writer.choose, request, messages))
+            except Exception as error:
+                if status_of(error) not in (400, 403, 422) or "logprob" not in text_of(error):
+                    raise
+            else:
+                found = Completion(data, self.identity).logprobs(request.labels)
+                if found is not None:
+                    return Chosen(found, usage=read_usage(data))
+            self._dialect.learn("logprobs")
+        # Not with the 403 that some answer: the key is right, and chat requests go on.
+        raise Refused(f"{self.identity} gives no log-probabilities; use a model that does, or TransformersLM.", 400)
 
     def _shorter(
         self, request: Chat | Choose, messages: Sequence[Message], error: Exception

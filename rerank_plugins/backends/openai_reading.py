@@ -50,16 +50,15 @@ class Completion:
         """Whether the token limit was used up by thinking, so that there is no answer."""
         return self._finish == "length" and self._thought and not without_thinking(self._content)
 
-    def logprobs(self, labels: Sequence[str]) -> dict[str, float]:
-        """The log-probability of each label as the next token; what the endpoint does not list is missing.
+    def logprobs(self, labels: Sequence[str]) -> dict[str, float] | None:
+        """The log-probability of each label as the next token, or None where there are none at all.
 
-        Tokens that differ in the space before them only, such as "A" and " A", add up.
+        Labels that the endpoint does not list are missing. Tokens that differ only in the space before them, such as
+        "A" and " A", add up.
         """
         content = (self._choice.get("logprobs") or {}).get("content") or []
         if not content:
-            raise BadReply(
-                f"{self.source} gives no log-probabilities; use a model and server that do, or TransformersLM."
-            )
+            return None
         first = content[0]
         listed = {entry["token"]: float(entry["logprob"]) for entry in (first, *(first.get("top_logprobs") or ()))}
         found: dict[str, list[float]] = {}

@@ -392,15 +392,23 @@ def test_an_endpoint_that_lists_fewer_tokens():
         assert model_at(endpoint).answer(Choose(MESSAGES, ("A",)), 5).logprobs == {"A": -1.0}
 
 
-def test_an_endpoint_without_log_probabilities():
-    forbidden = refused("You are not allowed to request logprobs from this model", status=403)
-    with ScriptedEndpoint(["A", forbidden]) as endpoint:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "A",
+        refused("You are not allowed to request logprobs from this model", status=403),
+        refused("logprobs are not supported by this backend"),
+    ],
+)
+def test_an_endpoint_without_log_probabilities_is_asked_for_them_once(answer):
+    with ScriptedEndpoint([answer, "text"]) as endpoint:
         model = model_at(endpoint)
-        with pytest.raises(BadReply, match="log-probabilities"):
-            model.answer(Choose(MESSAGES, ("A",)), 5)
-        with pytest.raises(Refused, match="log-probabilities") as caught:
-            model.answer(Choose(MESSAGES, ("A",)), 5)
-    assert caught.value.status not in (401, 403, 404), "chat requests to the same backend must go on"
+        for _ in range(3):
+            with pytest.raises(Refused, match="log-probabilities") as caught:
+                model.answer(Choose(MESSAGES, ("A",)), 5)
+            assert caught.value.status == 400, "it says nothing about the key, and chat requests go on"
+        assert model.answer(PLAIN, 5).text == "text"
+    assert len(endpoint.requests) == 2
 
 
 # Prompts that are too long

@@ -70,7 +70,7 @@ both = pytest.mark.parametrize("mode", ["sync", "async"])
 )
 async def test_a_fault_costs_its_call_alone(fault, mode, caplog):
     caplog.set_level(logging.DEBUG)
-    timeout = 0.5 if fault.kind in ("hang", "drip") else 30.0
+    timeout = 1.5 if fault.kind in ("hang", "drip") else 30.0
     with ScriptedEndpoint(at_fault(fault)) as endpoint:
         found = await ranked(mode, endpoint, limits=Limits(timeout_s=timeout, retries=0))
     assert found.order == [7, 6, 5, 4, 2, 1, 0, 3], "the others are ranked, and what failed follows"
