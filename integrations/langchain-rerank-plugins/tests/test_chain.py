@@ -19,6 +19,7 @@ from rerank_plugins.testing import ScriptedEndpoint
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("llama"),  # one server for all
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # LangChain and Chroma keep what they open
 ]
 
@@ -78,10 +79,11 @@ def _as_text(documents):
 
 @pytest.fixture
 def chat():
+    """Makes a chat model of LangChain's for an endpoint."""
     openai = pytest.importorskip("langchain_openai")
-    return lambda base_url: openai.ChatOpenAI(
-        model="any", base_url=base_url, api_key="none", temperature=0, max_tokens=64
-    )
+    # The server of llama-cpp-python knows the limit on an answer by its older name alone.
+    options = {"model": "any", "api_key": "none", "temperature": 0, "extra_body": {"max_tokens": 48}}
+    return lambda base_url: openai.ChatOpenAI(base_url=base_url, **options)
 
 
 @pytest.fixture

@@ -92,6 +92,12 @@ def test_a_chains_callbacks_reach_it_without_being_handed_over(documents, script
     assert trace.parents == {"step": None, RUN: "step", "model": RUN}
 
 
+def test_the_models_own_tags_are_kept(compress, documents, scripted, trace):
+    llm = scripted(says="[2]").with_config(tags=["nostream"])
+    compress(RerankCompressor(METHOD, llm=llm), documents(3), callbacks=[trace])
+    assert "nostream" in trace.tags["model"]
+
+
 def test_the_chains_config_reaches_the_models_threads(compress, documents):
     class Asking:
         """A backend of the user's own that calls something of LangChain's."""
