@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -29,52 +29,14 @@ from rerank_plugins.errors import BadReply, InvalidInput, LimitReached, Refused,
 from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, QueryEnded, QueryStarted
 from rerank_plugins.ranking import Verdict, order_by
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Failed, Reply, Request, Steps
-from rerank_plugins.testing import FakeModel, prompt_of
-
-TEXTS = [f"passage {number}" for number in range(8)]
-
-Way = Callable[..., Ranking]
+from rerank_plugins.testing import FakeModel
+from tests.grading import TEXTS, WAYS, Grade, Way, grader, last_number, once
 
 
-def in_a_loop(*args: Any, **options: Any) -> Ranking:
-    return asyncio.run(arerank(*args, **options))
-
-
-@pytest.fixture(params=[rerank, in_a_loop], ids=["sync", "async"])
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
 def way(request: pytest.FixtureRequest) -> Way:
     found: Way = request.param
     return found
-
-
-@dataclass(frozen=True)
-class Grade:
-    """The smallest pointwise method: one call a document, the reply is its score."""
-
-    rounds: int = 1
-
-    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
-        scores: list[float | None] = [None] * len(candidates)
-        for number in range(self.rounds):
-            replies = yield [
-                Chat([{"role": "user", "content": f"round {number}: {query} / {candidate.text}"}], max_tokens=4)
-                for candidate in candidates
-            ]
-            for index, reply in enumerate(replies):
-                if isinstance(reply, ChatReply):
-                    scores[index] = float(reply.text)
-        return order_by(scores)
-
-
-def last_number(request: Chat) -> str:
-    return prompt_of(request).split()[-1]
-
-
-def grader(**options: Any) -> FakeModel:
-    return FakeModel(last_number, **options)
-
-
-def once(error: BaseException) -> Callable[[int, Request], BaseException | None]:
-    return lambda number, request: error if number == 0 else None
 
 
 class TestOrder:
@@ -285,101 +247,6 @@ class TestLimits:
         ranking = rerank(Grade(), "q", TEXTS, backends=model, limits=Limits(max_tokens=130))
         assert len(model.requests) == 8
         assert not ranking.notes
-
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            ("max_concurrency", 0),
-            ("max_concurrency", None),
-            ("retries", -1),
-            ("timeout_s", -1),
-            ("deadline_s", float("nan")),
-            ("max_calls", 1.5),
-            ("max_tokens", "10"),
-            ("retries", True),
-        ],
-    )
-    def test_a_bound_that_is_none_is_refused(self, name: str, value: Any) -> None:
-        with pytest.raises(InvalidInput, match=name):
-            Limits(**{name: value})
-
-
-class TestCache:
-    def test_the_second_time_costs_nothing(self, way: Way) -> None:
-        cache: dict[str, str] = {}
-        model = grader()
-        first = way(Grade(), "q", TEXTS, backends=model, cache=cache)
-        second = way(Grade(), "q", TEXTS, backends=model, cache=cache)
-        assert second.order == first.order
-        assert len(model.requests) == 8
-        assert second.usage.calls == 0
-
-    @pytest.mark.parametrize(
-        "other",
-        [
-            {"query": "another"},
-            {"model": FakeModel(last_number, identity="another")},
-        ],
-    )
-    def test_the_key_covers_model_and_prompt(self, other: dict[str, Any]) -> None:
-        cache: dict[str, str] = {}
-        rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache)
-        model = other.get("model", grader())
-        rerank(Grade(), other.get("query", "q"), TEXTS, backends=model, cache=cache)
-        assert len(model.requests) == 8
-
-    def test_the_key_covers_parameters(self) -> None:
-        messages = [{"role": "user", "content": "hi"}]
-        payloads = [Chat(messages), Chat(messages, max_tokens=3), Chat(messages, seed=1), Chat(messages, {"type": "a"})]  # type: ignore[list-item] # plain dicts are messages
-        assert len({str(request.payload()) for request in payloads}) == 4
-
-    def test_failures_are_not_kept(self, way: Way) -> None:
-        cache: dict[str, str] = {}
-        way(Grade(), "q", TEXTS, backends=grader(fails=lambda n, r: Refused("no", status=400)), cache=cache)
-        assert not cache
-
-    def test_empty_and_truncated_answers_are_not_kept(self) -> None:
-        cache: dict[str, str] = {}
-
-        class Cut(FakeModel):
-            def answer(self, request: Request, timeout: float | None) -> Reply:
-                return ChatReply("[1", truncated=True)
-
-        rerank(InsertRank(), "q", TEXTS, backends=FakeModel(" "), cache=cache)
-        rerank(InsertRank(), "q", TEXTS, backends=Cut(), cache=cache)
-        assert not cache
-
-    def test_a_document_is_embedded_once_for_all_queries(self) -> None:
-        cache: dict[str, str] = {}
-        model = FakeModel()
-        rerank(Embedding(), "one", TEXTS, backends=model, cache=cache)
-        again = rerank(Embedding(), "two", [*TEXTS, "a new one"], backends=model, cache=cache)
-        fresh = rerank(Embedding(), "two", [*TEXTS, "a new one"], backends=FakeModel())
-        embedded = [request.texts for request in model.requests if isinstance(request, Embed)]
-        assert embedded == [("one",), tuple(TEXTS), ("two",), ("a new one",)]
-        assert [(item.index, item.score) for item in again] == [(item.index, item.score) for item in fresh]
-
-    def test_a_broken_cache_breaks_nothing(self, way: Way) -> None:
-        class Broken(dict[str, str]):
-            def get(self, *args: Any) -> Any:
-                raise OSError("disk")
-
-            def __setitem__(self, key: str, value: str) -> None:
-                raise OSError("disk")
-
-        assert way(Grade(), "q", TEXTS, backends=grader(), cache=Broken()).order[0] == 7
-
-    def test_nonsense_in_the_cache_is_a_miss(self) -> None:
-        cache: dict[str, str] = {}
-        rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache)
-        for key in cache:
-            cache[key] = '{"not": "a reply"'
-        assert rerank(Grade(), "q", TEXTS, backends=grader(), cache=cache).order[0] == 7
-
-    def test_a_model_without_identity_is_not_cached(self) -> None:
-        cache: dict[str, str] = {}
-        rerank(Grade(), "q", TEXTS, backends=grader(identity=""), cache=cache)
-        assert not cache
 
 
 class TestBatchBackends:
