@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "rerank_plugins"
-VALUES = ("candidates", "ranking", "requests", "errors", "limits", "text")
+VALUES = ("candidates", "criteria", "ranking", "requests", "errors", "limits", "text")
 FORBIDDEN = {  # who must not import whom
     "methods": ("backends", "drive", "engine", "cli", "evaluation", "testing"),
     "prompts": ("methods", "backends", "drive", "engine", "cli", "evaluation", "testing"),

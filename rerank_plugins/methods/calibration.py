@@ -21,7 +21,7 @@ def deal(count: int, size: int, anchors: int) -> tuple[list[list[int]], list[int
     Args:
         count: Documents, known by their indices.
         size: The most documents of its own that a batch has; the anchors come on top.
-        anchors: How many documents stand in every batch.
+        anchors: How many documents stand in every batch, but no more than half of `size`.
 
     Returns:
         The indices in each batch, ascending, and the anchors.
@@ -33,6 +33,7 @@ def deal(count: int, size: int, anchors: int) -> tuple[list[list[int]], list[int
     """
     if count <= size:
         return [list(range(count))], []
+    anchors = min(anchors, size // 2)
     shared = [int((number + 0.5) * count / anchors) for number in range(anchors)]
     own = [index for index in range(count) if index not in shared]
     batches = math.ceil(len(own) / size)

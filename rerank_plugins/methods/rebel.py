@@ -10,11 +10,12 @@ from rerank_plugins.candidates import Candidate, encodable, finite
 from rerank_plugins.criteria import PAPER, PRESETS, RELEVANCE, Criterion
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.calibration import aligned, deal
-from rerank_plugins.methods.totals import BelowFloor, Graded, Rules, conclude
+from rerank_plugins.methods.calibration import deal
+from rerank_plugins.methods.graded import Graded, gathered
+from rerank_plugins.methods.totals import BelowFloor, Rules, conclude
 from rerank_plugins.prompts.choices import choice_requests, expected_score
 from rerank_plugins.prompts.criteria import criteria_request, parse_criteria
-from rerank_plugins.prompts.grades import Effort, Grades, grades_request, parse_grades
+from rerank_plugins.prompts.grades import Effort, grades_request, parse_grades
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Request, Steps
 
@@ -182,7 +183,7 @@ class Rebel(Options):
             parse_grades(reply, query, [texts[index] for index in batch], rubric)
             for reply, (batch, _) in zip(replies, shown, strict=True)
         ]
-        return _gathered([batch for batch, _ in shown], read, anchors, len(texts), rubric)
+        return gathered([batch for batch, _ in shown], read, anchors, len(texts), rubric)
 
     @property
     def _temperature(self) -> float | None:
@@ -199,32 +200,6 @@ def _turned(batch: Sequence[int], number: int, samples: int) -> list[int]:
     """The batch begun elsewhere for each sample, because a place in the prompt can favour a document."""
     start = number * len(batch) // samples
     return [*batch[start:], *batch[:start]]
-
-
-def _gathered(
-    batches: Sequence[Sequence[int]], read: Sequence[Grades], anchors: Sequence[int], count: int, rubric: Rubric
-) -> Graded:
-    """All grades by document, evened out by the anchors."""
-    scores: list[dict[int, float]] = [{} for _ in range(count)]
-    spread = 0.0
-    for place, criterion in enumerate(rubric):
-        sheets = [
-            {batch[position]: grade.scores[place] for position, grade in grades.of.items() if place in grade.scores}
-            for batch, grades in zip(batches, read, strict=True)
-        ]
-        even, offsets = aligned(sheets, anchors)
-        spread = max(offsets) - min(offsets) if place == 0 else spread
-        for index, score in even.items():
-            scores[index][place] = min(max(score, 0.0), float(criterion.scale))
-    reasons: dict[int, str] = {}
-    for batch, grades in zip(batches, read, strict=True):
-        for position, grade in grades.of.items():
-            reasons.setdefault(batch[position], grade.reason)
-    faults = dict.fromkeys(grades.fault for grades in read if grades.fault not in ("", "failed"))
-    notes = [Note("repaired", f"A reply {fault}.") for fault in faults]
-    if spread:
-        notes.append(Note("info", f"Batches that differed by up to {spread:.2g} in relevance were evened out."))
-    return Graded(scores, reasons, notes)
 
 
 def _strings(values: Sequence[str]) -> tuple[str, ...]:

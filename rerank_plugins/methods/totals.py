@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from rerank_plugins.criteria import Criterion
-from rerank_plugins.ranking import Note, ScoreKind, Verdict
+from rerank_plugins.methods.graded import Graded
+from rerank_plugins.ranking import ScoreKind, Verdict
 
-__all__ = ["BelowFloor", "Graded", "Rules", "conclude"]
+__all__ = ["BelowFloor", "Rules", "conclude"]
 
 BelowFloor = Literal["last", "drop"]
 
 _TIES = "authoritativeness"
-
-
-@dataclass(frozen=True)
-class Graded:
-    """What graders gave.
-
-    Args:
-        scores: Per document, position in the rubric (0 is relevance) to score.
-        reasons: Index of a document to a grader's words.
-        notes: What a reader should know.
-    """
-
-    scores: Sequence[Mapping[int, float]]
-    reasons: Mapping[int, str] = field(default_factory=dict)
-    notes: Sequence[Note] = ()
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,10 @@ def parse_grades(reply: Reply, query: str, texts: Sequence[str], rubric: Sequenc
         # In a long reply that was cut off, or is unsound somewhere, single grades are still whole.
         whole = _Sheet(sheet.positions, rubric)
         whole.take(_rows(_flat_objects(text)))
-        sheet = max(sheet, whole, _from_text(text, sheet.positions, rubric), key=lambda found: len(found.of))
+        sheet = max(sheet, whole, key=lambda found: len(found.of))
+    if not sheet.of:
+        # The last number of a text that was cut off can be half of one: a 1 may have been going to be a 10.
+        sheet = _from_text(re.sub(r"[\d.,]+\Z", "", text) if reply.truncated else text, sheet.positions, rubric)
     return Grades(sheet.of, sheet.fault(reply.truncated))
 
 
