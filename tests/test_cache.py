@@ -60,7 +60,7 @@ def test_empty_and_truncated_answers_are_not_kept() -> None:
     cache: dict[str, str] = {}
 
     class Cut(FakeModel):
-        def answer(request: Request, timeout: float | None) -> Reply:
+        def answer(self, request: Request, timeout: float | None) -> Reply:
             return ChatReply("[1", truncated=True)
 
     rerank(InsertRank(), "q", TEXTS, backends=FakeModel(" "), cache=cache)
@@ -81,10 +81,10 @@ def test_a_document_is_embedded_once_for_all_queries() -> None:
 
 def test_a_broken_cache_breaks_nothing(way: Way) -> None:
     class Broken(dict[str, str]):
-        def get(*args: Any) -> Any:
+        def get(self, *args: Any) -> Any:
             raise OSError("disk")
 
-        def __setitem__(key: str, value: str) -> None:
+        def __setitem__(self, key: str, value: str) -> None:
             raise OSError("disk")
 
     assert way(Grade(), "q", TEXTS, backends=grader(), cache=Broken()).order[0] == 7
