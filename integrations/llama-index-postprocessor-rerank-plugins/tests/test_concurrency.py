@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,15 +43,13 @@ async def test_sync_works_inside_a_running_loop(scripted_llm, local_llm, make):
 
 
 async def test_fifty_queries_at_once_on_one_instance(scripted_llm, make):
-    llm = scripted_llm(first_is_asked_for, delay_s=0.02)
+    llm = scripted_llm(first_is_asked_for, delay_s=0.2)
     reranker = RerankPostprocessor(LISTWISE, llm=llm)
-    started = time.monotonic()
     results = await asyncio.gather(
         *(reranker.apostprocess_nodes(make(), query_str=f"text {number % 5}") for number in range(50))
     )
     assert_each_got_its_own(results)
     assert llm.script.most_at_once > 25
-    assert time.monotonic() - started < 0.9  # one after another they would take 1 s in waiting alone
 
 
 def test_fifty_queries_from_threads_on_one_instance(scripted_llm, make):
@@ -61,42 +60,37 @@ def test_fifty_queries_from_threads_on_one_instance(scripted_llm, make):
 
 
 async def test_a_model_in_this_process_is_called_once_at_a_time_and_off_the_loop(local_llm, make):
-    llm = local_llm(first_is_asked_for, delay_s=0.01)
+    threads = set()
+
+    def answer(prompt):
+        threads.add(threading.current_thread())
+        return first_is_asked_for(prompt)
+
+    llm = local_llm(answer, delay_s=0.01)
     rerankers = [RerankPostprocessor(LISTWISE, llm=llm) for _ in range(2)]
-    longest = 0.0
-
-    async def heartbeat():
-        nonlocal longest
-        while True:
-            asked = time.monotonic()
-            await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - asked)
-
-    beating = asyncio.create_task(heartbeat())
     results = await asyncio.gather(
         *(rerankers[n % 2].apostprocess_nodes(make(), query_str=f"text {n % 5}") for n in range(20))
     )
-    beating.cancel()
     assert_each_got_its_own(results)
     assert llm.script.most_at_once == 1
-    assert longest < 0.15  # all calls together take 0.2 s
+    assert threading.main_thread() not in threads
 
 
 async def test_a_slow_local_model_has_no_timeout_but_keeps_the_deadline(local_llm, make):
-    llm = local_llm("[2] > [1]", delay_s=0.2)
+    llm = local_llm("[2] > [1]", delay_s=0.6)
     patient = RerankPostprocessor(LISTWISE, llm=llm, limits=Limits(timeout_s=0.05))
     assert (await patient.apostprocess_nodes(make(), query_str="rye?"))[0].node.node_id == "n1"
     hurried = RerankPostprocessor(LISTWISE, llm=llm, limits=Limits(deadline_s=0.05))
     started = time.monotonic()
     assert hurried.postprocess_nodes(make(), query_str="rye?")[0].node.node_id == "n0"
-    assert time.monotonic() - started < 0.15
+    assert time.monotonic() - started < 0.5
 
 
 async def test_an_endpoint_that_hangs_is_given_up(scripted_llm, make):
     reranker = RerankPostprocessor(
         LISTWISE, llm=scripted_llm("[2]", delay_s=9), limits={"timeout_s": 0.05, "retries": 0}
     )
-    found = await asyncio.wait_for(reranker.apostprocess_nodes(make(), query_str="rye?"), 1)
+    found = await asyncio.wait_for(reranker.apostprocess_nodes(make(), query_str="rye?"), 4)
     assert found[0].node.node_id == "n0"
     assert reranker.postprocess_nodes(make(), query_str="rye?")[0].node.node_id == "n0"
 
