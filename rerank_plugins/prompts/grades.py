@@ -274,31 +274,35 @@ def _reason(row: Mapping[Any, Any]) -> str:
 def _from_text(text: str, positions: Mapping[str, int], rubric: Sequence[Criterion]) -> _Sheet:
     """Grades in prose or in lines: what stands between an identifier and the next, read by the criteria's names.
 
-    A line of an identifier and as many numbers as there are criteria will do as well.
+    A line of an identifier and as many numbers as there are criteria will do as well. Where a document has two
+    different numbers for a criterion, one may be its own, in the model's quotation: neither counts.
     """
-    sheet = _Sheet(positions, rubric)
+    said: dict[str, dict[str, set[float]]] = {}
     text = re.sub(r"[^\S\n]+", " ", text[:200_000])
     _, *parts = re.split(rf"(?<!\w)({'|'.join(positions)})(?!\w)", text, flags=re.I)
-    pieces = zip(parts[::2], parts[1::2], strict=True)
-    sheet.take((handle, row) for handle, piece in pieces if (row := _named(piece, rubric) or _listed(piece, rubric)))
+    for handle, piece in zip(parts[::2], parts[1::2], strict=True):
+        numbers = said.setdefault(handle.casefold(), {})
+        for key, number in (*_named(piece, rubric), *_listed(piece, rubric)):
+            numbers.setdefault(key, set()).add(number)
+    sure = {handle: {key: min(found) for key, found in its.items() if len(found) == 1} for handle, its in said.items()}
+    sheet = _Sheet(positions, rubric)
+    sheet.take((handle, row) for handle, row in sure.items() if row)
     return sheet
 
 
-def _named(piece: str, rubric: Sequence[Criterion]) -> dict[str, float]:
-    found = {}
+def _named(piece: str, rubric: Sequence[Criterion]) -> Iterator[tuple[str, float]]:
     for key, criterion in zip(keys(rubric), rubric, strict=True):
         name = rf"(?:{key}|{re.escape(' '.join(criterion.name.split()))})"
-        written = re.findall(rf"(?<!\w){name}(?!\w)[^\w\n-]{{0,6}}(\d{{1,4}}(?:[.,]\d{{1,6}})?)(?![\d%])", piece, re.I)
-        # In prose a second number may be one that the document gives itself, and a larger one is no score at all.
-        numbers = {number for text in written if (number := _number(text)) is not None}
-        if len(numbers) == 1 and max(numbers) <= criterion.scale:
-            found[key] = numbers.pop()
-    return found
+        for written in re.findall(
+            rf"(?<!\w){name}(?!\w)[^\w\n-]{{0,6}}(\d{{1,4}}(?:[.,]\d{{1,6}})?)(?![\d%])", piece, re.I
+        ):
+            number = _number(written)
+            if number is not None and number <= criterion.scale:  # a larger one in prose is no score at all
+                yield key, number
 
 
-def _listed(piece: str, rubric: Sequence[Criterion]) -> dict[str, float]:
+def _listed(piece: str, rubric: Sequence[Criterion]) -> Iterator[tuple[str, float]]:
     line = piece.partition("\n")[0]
     numbers = re.findall(r"\d{1,4}(?:\.\d{1,6})?", line)
-    if len(numbers) != len(rubric) or re.search(r"[^\W\d]", line):
-        return {}
-    return dict(zip(keys(rubric), map(float, numbers), strict=True))
+    if len(numbers) == len(rubric) and not re.search(r"[^\W\d]", line):
+        yield from zip(keys(rubric), map(float, numbers), strict=True)
