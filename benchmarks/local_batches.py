@@ -49,6 +49,7 @@ def _batched(lm: Any, requests: list[Likelihood]) -> list[float]:
 
 
 def _plain_model() -> tuple[Any, Any]:
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from rerank_plugins.backends.gguf_files import read_once
@@ -56,8 +57,8 @@ def _plain_model() -> tuple[Any, Any]:
     path = smollm2_file()
     with read_once():
         tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name)
-    return model.float().eval(), tokenizer
+        model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
+    return model.eval(), tokenizer
 
 
 def _padded(model: Any, tokenizer: Any, requests: list[Likelihood]) -> list[float]:
