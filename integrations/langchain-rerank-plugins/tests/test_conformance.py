@@ -9,7 +9,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import SimpleChatModel
 
 from langchain_rerank_plugins import RerankCompressor
-from rerank_plugins import Embedding, Fuse, InsertRank
+from rerank_plugins import Embedding, Fuse, InsertRank, Rebel
 from rerank_plugins.candidates import encodable
 from rerank_plugins.events import QueryEnded
 from rerank_plugins.requests import Chat, Embed
@@ -94,3 +94,11 @@ class TestListwise(ThroughTheCompressor):
 
 class TestFused(ThroughTheCompressor):
     method = Fuse(Embedding(), InsertRank(window=5))
+
+
+class TestOnCriteria(ThroughTheCompressor):
+    method = Rebel(effort="brief", samples=2, batch=6)
+
+
+class TestOnCriteriaAsInThePaper(ThroughTheCompressor):
+    method = Rebel.paper(1)

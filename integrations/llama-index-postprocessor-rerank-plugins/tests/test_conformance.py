@@ -11,7 +11,7 @@ from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from llama_index.postprocessor.rerank_plugins import RerankPostprocessor
-from rerank_plugins import Embedding, Fuse, InsertRank, Ranking, rerank
+from rerank_plugins import Embedding, Fuse, InsertRank, Ranking, Rebel, rerank
 from rerank_plugins.events import QueryEnded
 from rerank_plugins.requests import Chat, Embed
 from rerank_plugins.testing import FakeModel, MethodConformance
@@ -109,3 +109,11 @@ class TestListwise(ThroughThePostprocessor):
 
 class TestFused(ThroughThePostprocessor):
     method = Fuse(Embedding(), InsertRank(window=5))
+
+
+class TestOnCriteria(ThroughThePostprocessor):
+    method = Rebel(effort="brief", samples=2, batch=6)
+
+
+class TestOnCriteriaAsInThePaper(ThroughThePostprocessor):
+    method = Rebel.paper(1)
