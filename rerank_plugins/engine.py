@@ -414,7 +414,7 @@ class Engine:
             if self._raise:
                 raise error
             call.run.failures[str(error)] += 1
-        if isinstance(error, Refused) and error.status in (401, 403, 404):
+        if isinstance(error, Refused) and error.status in (401, 403, 404, 429):  # 429 here: an account without credit
             self._refusing[id(call.backend)] = error
         self._settle_call(call, Failed(error))
 

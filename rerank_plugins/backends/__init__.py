@@ -7,8 +7,8 @@ from rerank_plugins.backends.base import Backend, BatchBackend, CallBackend
 
 if TYPE_CHECKING:
     from rerank_plugins.backends.cross_encoder import CrossEncoder
-    from rerank_plugins.backends.openai_chat import OpenAIChat
-    from rerank_plugins.backends.openai_embedder import OpenAIEmbedder
+    from rerank_plugins.backends.openai.chat import OpenAIChat
+    from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
     from rerank_plugins.backends.sentence_embedder import SentenceEmbedder
     from rerank_plugins.backends.transformers_lm import TransformersLM
 

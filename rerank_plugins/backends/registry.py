@@ -23,8 +23,8 @@ class Entry:
 
 BACKENDS: dict[str, Entry] = {
     "CrossEncoder": Entry("rerank_plugins.backends.cross_encoder", (ScorePairs,), "sentence-transformers"),
-    "OpenAIChat": Entry("rerank_plugins.backends.openai_chat", (Chat, Choose), "openai"),
-    "OpenAIEmbedder": Entry("rerank_plugins.backends.openai_embedder", (Embed,), "openai"),
+    "OpenAIChat": Entry("rerank_plugins.backends.openai.chat", (Chat, Choose), "openai"),
+    "OpenAIEmbedder": Entry("rerank_plugins.backends.openai.embedder", (Embed,), "openai"),
     "SentenceEmbedder": Entry("rerank_plugins.backends.sentence_embedder", (Embed,), "sentence-transformers"),
     "TransformersLM": Entry("rerank_plugins.backends.transformers_lm", (Chat, Choose, Likelihood), "transformers"),
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rerank_plugins.backends.dialect import Form
+from rerank_plugins.backends.openai.dialect import Form
 from rerank_plugins.requests import Chat, Choose, Message
 
 __all__ = ["ChatWriter", "digest"]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from rerank_plugins.backends.asking import Body
 from rerank_plugins.backends.local import Once, require
-from rerank_plugins.backends.openai_clients import MadeClients, UsersClients
+from rerank_plugins.backends.openai.clients import MadeClients, UsersClients
 from rerank_plugins.errors import BadReply, CallTimeout, InvalidInput
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rerank_plugins.backends.asking import Asking, arun, countdown, run
-from rerank_plugins.backends.dialect import Dialect, Form
-from rerank_plugins.backends.openai_endpoint import Endpoint
-from rerank_plugins.backends.openai_reading import read_usage
-from rerank_plugins.backends.openai_writing import digest
+from rerank_plugins.backends.openai.dialect import Dialect, Form
+from rerank_plugins.backends.openai.endpoint import Endpoint
+from rerank_plugins.backends.openai.reading import read_usage
+from rerank_plugins.backends.openai.writing import digest
 from rerank_plugins.errors import BadReply, InvalidInput, PromptTooLong, classify
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Embed, Embedded, Request

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rerank_plugins.backends.asking import Asking, arun, run
-from rerank_plugins.backends.dialect import Dialect
 from rerank_plugins.backends.fitting import cut_note, squeezed
-from rerank_plugins.backends.openai_endpoint import Endpoint
-from rerank_plugins.backends.openai_reading import Completion, read_usage
-from rerank_plugins.backends.openai_writing import ChatWriter, digest
+from rerank_plugins.backends.openai.dialect import Dialect
+from rerank_plugins.backends.openai.endpoint import Endpoint
+from rerank_plugins.backends.openai.reading import Completion, read_usage
+from rerank_plugins.backends.openai.writing import ChatWriter, digest
 from rerank_plugins.errors import InvalidInput, PromptTooLong, Refused, classify
 from rerank_plugins.provider_errors import status_of, text_of
 from rerank_plugins.ranking import Note

@@ -1,0 +1,1 @@
+"""Any endpoint that speaks the OpenAI API, through the official SDK."""
