@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from rerank_plugins.errors import PromptTooLong
+from rerank_plugins.errors import PromptTooLong, classify
 from rerank_plugins.ranking import Note
-from rerank_plugins.requests import Message
+from rerank_plugins.requests import Message, Request
 from rerank_plugins.text import Prompt, cap_for, documents_in
 
-__all__ = ["cut_note", "fit_messages", "fit_prompt", "shortened_messages", "squeezed"]
+__all__ = ["cut_note", "fit_messages", "fit_prompt", "shortened_after", "shortened_messages", "squeezed"]
 
 _FEWEST_CHARACTERS = 16  # a document shorter than this says nothing, so that cutting further is no fit
+_SHARE = 0.5  # of a prompt that is too long, where nobody says by how much
+_MOST_KEPT = 0.9
 _MARGIN = 0.95  # tokens per character differ between the parts that are cut and the rest
 
 T = TypeVar("T")
@@ -85,6 +87,32 @@ def squeezed(messages: Sequence[Message], keep: float) -> Sequence[Message] | No
     if cap < _FEWEST_CHARACTERS or cap >= max(lengths, default=0):
         return None
     return shortened_messages(messages, cap)
+
+
+def shortened_after(
+    error: Exception, request: Request, messages: Sequence[Message], room: int = 0
+) -> tuple[Sequence[Message], Note] | None:
+    """Make of a failed call the next one, where all that was wrong is that the prompt was too long.
+
+    Args:
+        error: What the call raised.
+        request: What was asked for; a `Chat` may forbid cutting.
+        messages: What was sent.
+        room: Tokens to leave free for the answer.
+
+    Returns:
+        The conversation with shorter documents and the note that says so, or None where that is not what the error
+        asks for, not allowed, or not possible.
+    """
+    failure = classify(error)
+    if not isinstance(failure, PromptTooLong) or not getattr(request, "may_cut", True):
+        return None
+    keep = _SHARE
+    if failure.limit and failure.needed:
+        # What was needed counts the answer at some endpoints: leaving room for it once more is on the safe side.
+        keep = min(max(failure.limit - room, failure.limit // 2) / failure.needed, _MOST_KEPT)
+    shorter = squeezed(messages, keep)
+    return None if shorter is None else (shorter, cut_note(failure.limit))
 
 
 def cut_note(limit: int | None) -> Note:

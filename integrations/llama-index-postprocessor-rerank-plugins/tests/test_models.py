@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from types import SimpleNamespace
 
 import llama_index.core
@@ -14,13 +13,14 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBloc
 from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.llms import MockLLM
 
-from llama_index.postprocessor.rerank_plugins import LlamaIndexEmbedding, LlamaIndexLLM, in_process
-from llama_index.postprocessor.rerank_plugins.in_process import OneAtATime, is_synchronous
+from llama_index.postprocessor.rerank_plugins import LlamaIndexEmbedding, LlamaIndexLLM
+from llama_index.postprocessor.rerank_plugins.models import chat_backend
 from llama_index.postprocessor.rerank_plugins.replies import read_response, usage_of
-from rerank_plugins.backends.base import BatchBackend, CallBackend
+from rerank_plugins.backends.base import CallBackend
+from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.errors import BadReply, PromptTooLong, Transient
 from rerank_plugins.ranking import Usage
-from rerank_plugins.requests import Chat, ChatReply, Embed, Failed
+from rerank_plugins.requests import Chat, ChatReply, Embed
 from rerank_plugins.text import Document, Prompt
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why rye?"}]
@@ -258,28 +258,15 @@ def test_which_models_are_called_one_at_a_time(scripted_llm, local_llm):
     class Derived(local_llm):
         pass
 
-    assert [is_synchronous(kind()) for kind in (local_llm, Derived, MockLLM)] == [True] * 3
-    assert [is_synchronous(kind()) for kind in (WithAsync, scripted_llm)] == [False] * 2
+    assert all(isinstance(chat_backend(kind()), OneAtATime) for kind in (local_llm, Derived, MockLLM))
+    assert all(isinstance(chat_backend(kind()), LlamaIndexLLM) for kind in (WithAsync, scripted_llm))
 
 
-def test_a_failure_is_that_of_its_call_alone(local_llm, http_error):
-    backend = OneAtATime(local_llm(["a", http_error(429), "c"]))
-    assert isinstance(backend, BatchBackend)
+def test_a_failure_in_this_process_is_that_of_its_call_alone(local_llm, http_error):
+    backend = chat_backend(local_llm(["a", http_error(429), "c"]))
     replies = dict(backend.answer_batch([Chat(ASKED)] * 3))
     assert [getattr(replies[position], "text", None) for position in range(3)] == ["a", None, "c"]
-    assert isinstance(replies[1], Failed)
     assert isinstance(replies[1].error, Transient)
-
-
-def test_locks_go_with_their_models(local_llm):
-    llm = local_llm()
-    assert OneAtATime(llm)._lock is OneAtATime(llm)._lock
-    assert OneAtATime(local_llm())._lock is not OneAtATime(llm)._lock
-    key = id(llm)
-    assert key in in_process._locks
-    del llm
-    gc.collect()
-    assert key not in in_process._locks
 
 
 # Embeddings

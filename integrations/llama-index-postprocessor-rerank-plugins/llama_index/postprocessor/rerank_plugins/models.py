@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import llama_index.core
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.llms.custom import CustomLLM
 from llama_index.core.llms.llm import LLM
 
 from llama_index.postprocessor.rerank_plugins.answer_tool import AnswerTool
 from llama_index.postprocessor.rerank_plugins.naming import identity_of, name_of
 from llama_index.postprocessor.rerank_plugins.replies import read_response
-from rerank_plugins.backends.fitting import cut_note, fit_messages, squeezed
-from rerank_plugins.errors import BadReply, PromptTooLong, classify
+from rerank_plugins.backends import Backend
+from rerank_plugins.backends.asking import Asking, arun, run
+from rerank_plugins.backends.fitting import cut_note, fit_messages, shortened_after
+from rerank_plugins.backends.one_at_a_time import OneAtATime
+from rerank_plugins.errors import BadReply, PromptTooLong
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Message, Request
 
-__all__ = ["LlamaIndexEmbedding", "LlamaIndexLLM"]
+__all__ = ["LlamaIndexEmbedding", "LlamaIndexLLM", "chat_backend"]
 
-_MOST_CALLS = 4  # each uses the numbers of the last error, so that more would not help
+_MOST_CUTS = 3  # each uses the numbers of the last error, so that more would not help
 
 
 class LlamaIndexLLM:
@@ -62,51 +65,69 @@ class LlamaIndexLLM:
 
     def answer(self, request: Chat, timeout: float | None) -> ChatReply:
         """Call `chat` or `chat_with_tools`; these take no timeout, so that the driver stops waiting by itself."""
-        turn = self._first_turn(request)
-        while True:
-            name, arguments = self._call(turn)
-            try:
-                response = getattr(self._llm, name)(**arguments)
-            except Exception as error:  # noqa: BLE001 # is raised again, unless a shorter prompt mends it
-                turn = turn.shortened(error)
-            else:
-                return read_response(response, self._llm, turn.calls, turn.notes)
+        call = getattr(self._llm, self._method_for(request))
+        return run(self._asking(request), lambda asked, _: call(**asked), timeout)
 
     async def aanswer(self, request: Chat, timeout: float | None) -> ChatReply:
         """Call `achat` or `achat_with_tools`."""
-        turn = self._first_turn(request)
-        while True:
-            name, arguments = self._call(turn)
-            try:
-                response = await getattr(self._llm, "a" + name)(**arguments)
-            except Exception as error:  # noqa: BLE001 # as above
-                turn = turn.shortened(error)
-            else:
-                return read_response(response, self._llm, turn.calls, turn.notes)
+        call = getattr(self._llm, f"a{self._method_for(request)}")
+        return await arun(self._asking(request), lambda asked, _: call(**asked), timeout)
 
-    def _first_turn(self, request: Chat) -> _Turn:
+    def _method_for(self, request: Chat) -> str:
+        by_tool = self._structured and request.schema is not None and self._llm.metadata.is_function_calling_model
+        return "chat_with_tools" if by_tool else "chat"
+
+    def _asking(self, request: Chat) -> Asking[ChatReply]:
+        """Ask, and ask again with shorter documents while the server finds the prompt too long."""
+        messages, notes = self._fitted(request)
+        while True:
+            try:
+                return read_response((yield self._arguments(request, messages)), self._llm, notes)
+            except Exception as error:
+                shorter = shortened_after(error, request, messages) if len(notes) < _MOST_CUTS else None
+                if shorter is None:
+                    raise
+                messages, note = shorter
+                notes = (*notes, note)
+
+    def _fitted(self, request: Chat) -> tuple[Sequence[Message], tuple[Note, ...]]:
         limit = max(1, self._llm.metadata.context_window - request.max_tokens)
         # No token is shorter than a byte, so that most prompts need no counting.
         if sum(len(message["content"].encode()) for message in request.messages) <= limit:
-            return _Turn(request, request.messages)
-        if not request.may_cut:
-            if (needed := _count(request.messages)) > limit:
-                raise PromptTooLong(limit, needed)
-            return _Turn(request, request.messages)
-        messages, cut = fit_messages(request.messages, _count, limit)
-        return _Turn(request, messages, (cut_note(limit),) if cut else ())
+            return request.messages, ()
+        if request.may_cut:
+            messages, cut = fit_messages(request.messages, _count, limit)
+            return messages, (cut_note(limit),) if cut else ()
+        if (needed := _count(request.messages)) > limit:
+            raise PromptTooLong(limit, needed)
+        return request.messages, ()
 
-    def _call(self, turn: _Turn) -> tuple[str, dict[str, Any]]:
-        """The name of the LLM's method and its arguments."""
-        messages = [ChatMessage(role=message["role"], content=str(message["content"])) for message in turn.messages]
-        schema = turn.request.schema
-        if self._structured and schema is not None and self._llm.metadata.is_function_calling_model:
-            return "chat_with_tools", {
-                "tools": [AnswerTool(schema)],
-                "chat_history": messages,
-                "tool_required": True,
-            }
-        return "chat", {"messages": messages}
+    def _arguments(self, request: Chat, messages: Sequence[Message]) -> dict[str, Any]:
+        said = [ChatMessage(role=message["role"], content=str(message["content"])) for message in messages]
+        if self._method_for(request) == "chat" or request.schema is None:
+            return {"messages": said}
+        return {"tools": [AnswerTool(request.schema)], "chat_history": said, "tool_required": True}
+
+
+def chat_backend(llm: LLM, *, structured: bool = False) -> Backend:
+    """The backend for an LLM: called concurrently, unless all that it has of its own is a synchronous `complete`.
+
+    Such LLMs (HuggingFaceLLM, LlamaCPP, most that users write) as a rule compute in this process.
+
+    >>> from llama_index.core.llms import MockLLM
+    >>> type(chat_backend(MockLLM())).__name__
+    'OneAtATime'
+    """
+    backend = LlamaIndexLLM(llm, structured=structured)
+    return OneAtATime(backend, llm) if _is_synchronous(llm) else backend
+
+
+def _is_synchronous(llm: LLM) -> bool:
+    return isinstance(llm, CustomLLM) and all(_owner(llm, name) is CustomLLM for name in ("achat", "acomplete"))
+
+
+def _owner(llm: LLM, name: str) -> type:
+    return next(cls for cls in type(llm).__mro__ if name in vars(cls))
 
 
 class LlamaIndexEmbedding:
@@ -146,27 +167,6 @@ class LlamaIndexEmbedding:
         if request.role == "query":
             return _embedded(request, await asyncio.gather(*map(self._model.aget_query_embedding, texts)))
         return _embedded(request, await self._model.aget_text_embedding_batch(texts))
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """One try at a request: what is sent, how many calls there were with this one, and what there is to say."""
-
-    request: Chat
-    messages: Sequence[Message]
-    notes: tuple[Note, ...] = ()
-    calls: int = 1
-
-    def shortened(self, error: Exception) -> _Turn:
-        """The next try with shorter documents, or the error again where that is not allowed or would not help."""
-        failure = classify(error)
-        if not self.request.may_cut or self.calls >= _MOST_CALLS or not isinstance(failure, PromptTooLong):
-            raise error
-        share = failure.limit / failure.needed if failure.limit and failure.needed else 0.5
-        messages = squeezed(self.messages, min(share, 0.9))
-        if messages is None:
-            raise error
-        return replace(self, messages=messages, notes=(*self.notes, cut_note(failure.limit)), calls=self.calls + 1)
 
 
 def _count(messages: Sequence[Message]) -> int:

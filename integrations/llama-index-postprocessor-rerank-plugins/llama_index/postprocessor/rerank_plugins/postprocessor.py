@@ -18,11 +18,11 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 from llama_index.core.settings import Settings
 
-from llama_index.postprocessor.rerank_plugins.in_process import OneAtATime, is_synchronous
-from llama_index.postprocessor.rerank_plugins.models import LlamaIndexEmbedding, LlamaIndexLLM
+from llama_index.postprocessor.rerank_plugins.models import LlamaIndexEmbedding, chat_backend
 from rerank_plugins import Candidate, Limits, Ranking, arerank, read_method, rerank
 from rerank_plugins.backends import Backend, registry
 from rerank_plugins.backends.base import index_by_kind
+from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.cache import Cache
 from rerank_plugins.candidates import finite
 from rerank_plugins.drive import check_options
@@ -195,19 +195,15 @@ class RerankPostprocessor(BaseNodePostprocessor):
         """What was given, and from `Settings` what the method needs beyond that: its models are made when asked for."""
         backends = list(self.backends)
         if self.llm is not None:
-            backends.append(self._chat_backend(self.llm))
+            backends.append(chat_backend(self.llm, structured=self.structured))
         if self.embed_model is not None:
             backends.append(LlamaIndexEmbedding(self.embed_model))
         missing = set(needs_of(self.method)).difference(index_by_kind(backends))
         if Chat in missing:
-            backends.append(self._chat_backend(Settings.llm))
+            backends.append(chat_backend(Settings.llm, structured=self.structured))
         if Embed in missing:
             backends.append(LlamaIndexEmbedding(Settings.embed_model))
         return backends
-
-    def _chat_backend(self, llm: LLM) -> Backend:
-        kind = OneAtATime if is_synchronous(llm) else LlamaIndexLLM
-        return kind(llm, structured=self.structured)
 
     @contextmanager
     def _traced(
@@ -246,6 +242,7 @@ def _refuse_unmet_needs(method: Method, backends: Sequence[Backend]) -> None:
 
 
 def _shown_name(backend: Backend) -> str:
+    backend = backend.backend if isinstance(backend, OneAtATime) else backend
     return getattr(backend, "model_name", backend.identity) or type(backend).__name__
 
 

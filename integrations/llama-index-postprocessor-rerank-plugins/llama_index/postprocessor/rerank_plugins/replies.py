@@ -7,7 +7,6 @@ takes what it finds and makes up nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from llama_index.core.base.llms.types import ChatResponse
@@ -20,13 +19,12 @@ from rerank_plugins.requests import ChatReply
 __all__ = ["read_response", "usage_of"]
 
 
-def read_response(response: Any, llm: LLM, calls: int = 1, notes: tuple[Note, ...] = ()) -> ChatReply:
+def read_response(response: Any, llm: LLM, notes: tuple[Note, ...] = ()) -> ChatReply:
     """Read a response, thinking left out; the arguments of a tool call are the answer's data.
 
     Args:
         response: What `chat` gave.
         llm: What gave it.
-        calls: How many calls it took.
         notes: What there is to say about it.
 
     Raises:
@@ -39,7 +37,7 @@ def read_response(response: Any, llm: LLM, calls: int = 1, notes: tuple[Note, ..
         message.content or "",
         parsed=_tool_arguments(response, llm),
         truncated=_is_truncated(getattr(response, "raw", None)),
-        usage=replace(usage_of(response), calls=calls),
+        usage=usage_of(response),
         notes=notes,
     )
 

@@ -1,0 +1,67 @@
+"""Models in this process that another library runs: called once at a time, and off the event loop."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rerank_plugins.backends.base import CallBackend
+from rerank_plugins.errors import classify
+from rerank_plugins.requests import Failed, Reply, Request
+
+__all__ = ["OneAtATime"]
+
+
+class OneAtATime:
+    """A backend around a model that must not be called twice at once, or whose async methods block the event loop.
+
+    Tokenizers and local runtimes fail or crash when two threads use them. There is no timeout per call, which is for
+    endpoints; a deadline is kept between two calls. The calls of all that wrap the same model wait for each other.
+
+    Args:
+        backend: What answers.
+        model: The object that is shared; needed only to know it again.
+    """
+
+    def __init__(self, backend: CallBackend, model: object) -> None:
+        self.backend = backend
+        self.retries_itself = bool(getattr(backend, "retries_itself", False))
+        self._lock = _lock_of(model)
+
+    @property
+    def kinds(self) -> tuple[type[Request], ...]:
+        """Those of the backend."""
+        return self.backend.kinds
+
+    @property
+    def identity(self) -> str:
+        """That of the backend."""
+        return self.backend.identity
+
+    def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
+        """Answer one after another; a request that fails fails alone."""
+        for position, request in enumerate(requests):
+            with self._lock:
+                reply = self._tried(request)
+            yield position, reply
+
+    def _tried(self, request: Any) -> Reply:
+        try:
+            return self.backend.answer(request, None)
+        except Exception as error:  # noqa: BLE001 # whatever the model raises is the failure of this request
+            return Failed(classify(error, self.identity or type(self.backend).__name__))
+
+
+_locks: dict[int, threading.Lock] = {}
+_locks_lock = threading.Lock()
+
+
+def _lock_of(model: object) -> threading.Lock:
+    """One lock per model, gone when it goes; models that are equal by value cannot be keys of a weak mapping."""
+    with _locks_lock:
+        if id(model) not in _locks:
+            _locks[id(model)] = threading.Lock()
+            weakref.finalize(model, _locks.pop, id(model), None)
+        return _locks[id(model)]
