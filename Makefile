@@ -7,19 +7,24 @@ CORE := --editable '.[demo]' \
 	--editable integrations/llama-index-postprocessor-rerank-plugins
 PROJECTS := pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.toml)
 
-.PHONY: demo test check fix bench clean
+.PHONY: demo test check lowest fix bench clean
 
 demo: .venv/demo.stamp  ## rerank the sample collection with the embedded models
 	$(BIN)/rerank-plugins demo
 
-test: check  ## everything: real models, a real llama.cpp server, both frameworks, the oldest versions
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadgroup
+test: check lowest  ## everything: real models, a real llama.cpp server, both frameworks, the oldest versions
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 check: .venv/dev.stamp  ## lint, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=integrations/langchain-rerank-plugins $(BIN)/mypy -p langchain_rerank_plugins
+	MYPYPATH=integrations/llama-index-postprocessor-rerank-plugins $(BIN)/mypy -p llama_index.postprocessor.rerank_plugins
 	$(BIN)/python -m pytest -m "not slow" -n 2
+
+lowest: .venv-lowest/stamp  ## the integrations with the oldest framework versions that they declare
+	.venv-lowest/bin/python -m pytest -m "not slow" -n 2 integrations
 
 fix: .venv/dev.stamp  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
@@ -29,7 +34,7 @@ bench: .venv/dev.stamp  ## measure concurrency, own time and local batching, sid
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/pip.stamp:
 	$(PYTHON) -m venv .venv
@@ -44,4 +49,13 @@ clean:
 
 .venv/dev.stamp: .venv/demo.stamp
 	$(PIP) $(CORE) --group dev 'llama-cpp-python[server]>=0.3.16'
+	touch $@
+
+.venv-lowest/stamp: $(PROJECTS) constraints-lowest.txt
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable '.[openai,testing]' \
+		--editable integrations/langchain-rerank-plugins \
+		--editable integrations/llama-index-postprocessor-rerank-plugins \
+		pytest-asyncio pytest-xdist
 	touch $@
