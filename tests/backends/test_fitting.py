@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_plugins.backends.fitting import cut_note, fit_messages, fit_prompt, squeezed
-from rerank_plugins.errors import PromptTooLong
+from rerank_plugins.backends.fitting import cut_note, fit_messages, fit_prompt, shortened_after, squeezed
+from rerank_plugins.errors import PromptTooLong, Transient
+from rerank_plugins.requests import Chat, Message
 from rerank_plugins.text import Document, Prompt
 
 
@@ -79,3 +80,36 @@ def test_squeezed_keeps_at_most_the_share_asked_for(lengths, keep):
 def test_the_note_is_the_same_for_each_call_of_a_ranking():
     assert cut_note(2048) == cut_note(2048)
     assert "2048" in cut_note(2048).message and "None" not in cut_note(None).message
+
+
+def conversation(length: int = 4000) -> list[Message]:
+    return [{"role": "user", "content": Prompt.of("Which helps? ", Document("x" * length), " Answer.")}]
+
+
+@pytest.mark.parametrize(
+    ("error", "room", "share"),
+    [
+        (PromptTooLong(1000, 2000), 0, 0.5),
+        (PromptTooLong(1000, 2000), 200, 0.4),
+        (PromptTooLong(1000, 2000), 900, 0.25),  # never less than half of what the model allows
+        (PromptTooLong(1000, 1001), 0, 0.9),  # a step that is worth a call
+        (PromptTooLong(), 0, 0.5),
+    ],
+)
+def test_the_next_try_is_as_long_as_the_error_allows(error, room, share):
+    messages, note = shortened_after(error, Chat(conversation()), conversation(), room)
+    assert len(messages[0]["content"]) == pytest.approx(4000 * share * 0.95, rel=0.02)
+    assert note == cut_note(error.limit)
+
+
+@pytest.mark.parametrize(
+    ("error", "request_", "length"),
+    [
+        (Transient("busy"), Chat(conversation()), 4000),
+        (PromptTooLong(1000, 2000), Chat(conversation(), may_cut=False), 4000),
+        (PromptTooLong(10, 2000), Chat(conversation()), 4000),
+        (PromptTooLong(1000, 2000), Chat(conversation()), 3),
+    ],
+)
+def test_there_is_no_next_try_where_cutting_is_not_asked_for_allowed_or_possible(error, request_, length):
+    assert shortened_after(error, request_, conversation(length)) is None

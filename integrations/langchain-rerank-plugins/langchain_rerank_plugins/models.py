@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -16,18 +14,17 @@ from langchain_rerank_plugins.replies import read_reply
 from langchain_rerank_plugins.settings import accepted_settings, identity_of, is_synchronous, retries_itself
 from rerank_plugins.backends import Backend
 from rerank_plugins.backends.asking import Asking, arun, run
-from rerank_plugins.backends.fitting import cut_note, squeezed
-from rerank_plugins.errors import BadReply, PromptTooLong, classify
+from rerank_plugins.backends.fitting import shortened_after
+from rerank_plugins.backends.one_at_a_time import OneAtATime
+from rerank_plugins.errors import BadReply
 from rerank_plugins.ranking import Note, Usage
-from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Failed, Message, Reply, Request
+from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Request
 
-__all__ = ["InProcessEmbeddings", "LangChainChat", "LangChainEmbeddings", "StructuredOutput", "embeddings_backend"]
+__all__ = ["LangChainChat", "LangChainEmbeddings", "StructuredOutput", "embeddings_backend"]
 
 StructuredOutput = Literal["json_schema", "function_calling", "json_mode"]
 
 _MOST_CUTS = 3
-_MOST_KEPT = 0.9
-_SHARE = 0.5  # of a prompt that is too long, where nobody says by how much
 
 
 class LangChainChat:
@@ -102,26 +99,17 @@ def _asking(request: Chat, settings: Mapping[str, Any], notes: tuple[Note, ...])
         try:
             return read_reply((yield {"input": convert_to_messages(said), **settings}), notes)
         except Exception as error:
-            shorter = _shorter(request, messages, error) if cuts < _MOST_CUTS else None
+            shorter = shortened_after(error, request, messages) if cuts < _MOST_CUTS else None
             if shorter is None:
                 raise
             messages, note = shorter
             notes, cuts = (*notes, note), cuts + 1
 
 
-def _shorter(request: Chat, messages: Sequence[Message], error: Exception) -> tuple[Sequence[Message], Note] | None:
-    """The conversation with shorter documents, where that is what the error asks for and what may be done."""
-    read = classify(error)
-    if not isinstance(read, PromptTooLong) or not request.may_cut:
-        return None
-    shorter = squeezed(messages, min(read.limit / read.needed, _MOST_KEPT) if read.limit and read.needed else _SHARE)
-    return None if shorter is None else (shorter, cut_note(read.limit))
-
-
 def embeddings_backend(embeddings: Embeddings) -> Backend:
     """The backend for an embedding model: called concurrently, unless it computes in this process."""
     backend = LangChainEmbeddings(embeddings)
-    return InProcessEmbeddings(backend, _lock_of(embeddings)) if is_synchronous(embeddings) else backend
+    return OneAtATime(backend, embeddings) if is_synchronous(embeddings) else backend
 
 
 class LangChainEmbeddings:
@@ -159,38 +147,6 @@ class LangChainEmbeddings:
         return _embedded(request, await self._embeddings.aembed_documents(texts))
 
 
-class InProcessEmbeddings:
-    """The same for a model that computes in this process: called once at a time, without the timeout for endpoints.
-
-    Tokenizers and local runtimes fail or crash when two threads use them at once.
-    """
-
-    kinds: ClassVar[tuple[type[Request], ...]] = (Embed,)
-
-    def __init__(self, backend: LangChainEmbeddings, lock: threading.Lock) -> None:
-        self._backend = backend
-        self._lock = lock
-        self.retries_itself = backend.retries_itself
-
-    @property
-    def identity(self) -> str:
-        """That of the model."""
-        return self._backend.identity
-
-    def answer_batch(self, requests: Sequence[Embed]) -> Iterator[tuple[int, Reply]]:
-        """Answer one after another; one that fails fails alone."""
-        for position, request in enumerate(requests):
-            with self._lock:
-                reply = self._tried(request)
-            yield position, reply
-
-    def _tried(self, request: Embed) -> Reply:
-        try:
-            return self._backend.answer(request, None)
-        except Exception as error:  # noqa: BLE001 # whatever the model raises is the failure of this request
-            return Failed(classify(error, self.identity or "the embedding model"))
-
-
 def _not_empty(request: Embed) -> list[str]:
     """The texts; many models refuse a whole batch for one that is empty."""
     return [text or " " for text in request.texts]
@@ -200,16 +156,3 @@ def _embedded(request: Embed, vectors: Sequence[Sequence[float]]) -> Embedded:
     if len(vectors) != len(request.texts):
         raise BadReply(f"The embedding model gave {len(vectors)} vectors for {len(request.texts)} texts.")
     return Embedded(vectors, usage=Usage(len(request.texts) if request.role == "query" else 1))
-
-
-_locks: dict[int, threading.Lock] = {}
-_locks_lock = threading.Lock()
-
-
-def _lock_of(model: Embeddings) -> threading.Lock:
-    """One lock per model, for all compressors that share it; models cannot be keys, since they are equal by value."""
-    with _locks_lock:
-        if id(model) not in _locks:
-            _locks[id(model)] = threading.Lock()
-            weakref.finalize(model, _locks.pop, id(model), None)
-        return _locks[id(model)]

@@ -9,8 +9,9 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field
 
 from langchain_rerank_plugins import LangChainChat, LangChainEmbeddings
-from langchain_rerank_plugins.models import InProcessEmbeddings, embeddings_backend
+from langchain_rerank_plugins.models import embeddings_backend
 from rerank_plugins.backends import BatchBackend, CallBackend
+from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.errors import BadReply
 from rerank_plugins.requests import Chat, Embed, Failed
 from rerank_plugins.text import Document, Prompt
@@ -195,7 +196,7 @@ class TestEmbeddings:
                 raise RuntimeError("out of memory")
 
         backend = embeddings_backend(Picky(size=3))
-        assert isinstance(backend, InProcessEmbeddings)
+        assert isinstance(backend, OneAtATime)
         (_, query), (_, documents) = backend.answer_batch([Embed(("a",), "query"), Embed(("a", "b"))])
         assert len(query.vectors[0]) == 3
         assert isinstance(documents, Failed)

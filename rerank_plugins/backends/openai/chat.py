@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rerank_plugins.backends.asking import Asking, arun, run
-from rerank_plugins.backends.fitting import cut_note, squeezed
+from rerank_plugins.backends.fitting import shortened_after
 from rerank_plugins.backends.openai.dialect import Dialect
 from rerank_plugins.backends.openai.endpoint import Endpoint
 from rerank_plugins.backends.openai.reading import Completion, read_usage
 from rerank_plugins.backends.openai.writing import ChatWriter, digest
-from rerank_plugins.errors import InvalidInput, PromptTooLong, Refused, classify
+from rerank_plugins.errors import InvalidInput, Refused
 from rerank_plugins.provider_errors import status_of, text_of
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import Chat, ChatReply, Choose, Chosen, Message, Reply, Request
@@ -25,8 +25,6 @@ __all__ = ["OpenAIChat"]
 
 _LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 _MOST_CUTS = 3
-_SHARE = 0.5  # of a prompt that is too long, where nobody says by how much
-_MOST_KEPT = 0.9
 
 
 class OpenAIChat:
@@ -127,7 +125,8 @@ class OpenAIChat:
                 reply = yield from self._once(request, messages)
                 return replace(reply, notes=(*reply.notes, *dict.fromkeys(notes)))
             except Exception as error:
-                shorter = self._shorter(request, messages, error) if len(notes) < _MOST_CUTS else None
+                room = self._writer.room(request, self._dialect.refused)
+                shorter = shortened_after(error, request, messages, room) if len(notes) < _MOST_CUTS else None
                 if shorter is None:
                     raise
                 messages, note = shorter
@@ -162,18 +161,3 @@ class OpenAIChat:
             self._dialect.learn("logprobs")
         # Not with the 403 that some answer: the key is right, and chat requests go on.
         raise Refused(f"{self.identity} gives no log-probabilities; use a model that does, or TransformersLM.", 400)
-
-    def _shorter(
-        self, request: Chat | Choose, messages: Sequence[Message], error: Exception
-    ) -> tuple[Sequence[Message], Note] | None:
-        """The conversation with shorter documents, where that is what the error asks for and what may be done."""
-        read = classify(error)
-        if not isinstance(read, PromptTooLong) or not getattr(request, "may_cut", True):
-            return None
-        keep = _SHARE
-        if read.limit and read.needed:
-            # What was needed counts the answer at some endpoints: leaving room for it once more is on the safe side.
-            room = max(read.limit - self._writer.room(request, self._dialect.refused), read.limit // 2)
-            keep = min(room / read.needed, _MOST_KEPT)
-        shorter = squeezed(messages, keep)
-        return None if shorter is None else (shorter, cut_note(read.limit))
