@@ -73,6 +73,15 @@ def test_function_calls_only_where_the_model_makes_them_and_the_option_asks(scri
     assert offered[4] is None  # no schema, no tool
 
 
+def test_an_llm_that_only_says_that_it_calls_functions_is_asked_for_text(local_llm):
+    class Claims(local_llm):
+        @property
+        def metadata(self):
+            return types.LLMMetadata(is_function_calling_model=True)
+
+    assert LlamaIndexLLM(Claims("[2]"), structured=True).answer(Chat(ASKED, schema=SCHEMA), None).text == "[2]"
+
+
 async def test_structured_answers_are_the_same_on_an_event_loop(scripted_llm):
     backend = LlamaIndexLLM(scripted_llm({"ranking": [2]}, calls_functions=True), structured=True)
     assert (await both(backend, Chat(ASKED, schema=SCHEMA))).parsed == {"ranking": [2]}
@@ -230,13 +239,23 @@ def test_a_model_without_a_name_is_not_cached():
     assert LlamaIndexLLM(MockLLM()).model_name == "MockLLM"
 
 
-def test_metadata_that_needs_a_server_is_not_read_for_a_name(scripted_llm):
+def test_metadata_that_needs_a_server_is_read_last_and_may_fail(scripted_llm):
     class Asks(scripted_llm):
         @property
         def metadata(self):
             raise ConnectionError
 
     assert LlamaIndexLLM(Asks()).identity.startswith("Asks(scripted)")
+    nameless = LlamaIndexLLM(Asks(model=""))
+    assert (nameless.identity, nameless.model_name) == ("", "Asks")
+
+
+def test_a_model_whose_settings_cannot_be_written_down_is_not_cached(scripted_llm):
+    class Odd(scripted_llm):
+        def model_dump(self, **options):
+            raise TypeError
+
+    assert LlamaIndexLLM(Odd()).identity == ""
 
 
 @pytest.mark.parametrize(("retries", "itself"), [(3, True), (0, False), (None, False)])

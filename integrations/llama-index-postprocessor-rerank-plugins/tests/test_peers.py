@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+from llama_index.core.llms import MockLLM
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from llama_index.postprocessor.rerank_plugins import RerankPostprocessor
@@ -205,6 +206,13 @@ async def test_a_hundred_nodes_are_not_a_hundred_requests_in_flight(make):
     reranker = RerankPostprocessor(Each(), backends=model, limits={"max_concurrency": 7})
     assert len(await reranker.apostprocess_nodes(make(100), query_str="rye?")) == 100
     assert model.most_at_once == 7
+
+
+@pytest.mark.parametrize("options", [{}, {"max_tokens": 5}])
+async def test_a_model_that_echoes_or_babbles_loses_no_node(options, make):
+    reranker = RerankPostprocessor(InsertRank(), llm=MockLLM(**options))
+    assert sorted(ids(reranker.postprocess_nodes(make(), query_str="rye?"))) == FIRST_STAGE
+    assert sorted(ids(await reranker.apostprocess_nodes(make(), query_str="rye?"))) == FIRST_STAGE
 
 
 def test_from_dict_gives_a_reranker_that_works(scripted_llm, make):

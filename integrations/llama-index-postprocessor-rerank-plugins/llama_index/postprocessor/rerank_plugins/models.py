@@ -74,7 +74,7 @@ class LlamaIndexLLM:
         return await arun(self._asking(request), lambda asked, _: call(**asked), timeout)
 
     def _method_for(self, request: Chat) -> str:
-        by_tool = self._structured and request.schema is not None and self._llm.metadata.is_function_calling_model
+        by_tool = self._structured and request.schema is not None and _calls_functions(self._llm)
         return "chat_with_tools" if by_tool else "chat"
 
     def _asking(self, request: Chat) -> Asking[ChatReply]:
@@ -107,6 +107,10 @@ class LlamaIndexLLM:
         if self._method_for(request) == "chat" or request.schema is None:
             return {"messages": said}
         return {"tools": [AnswerTool(request.schema)], "chat_history": said, "tool_required": True}
+
+
+def _calls_functions(llm: LLM) -> bool:
+    return llm.metadata.is_function_calling_model and hasattr(llm, "chat_with_tools")
 
 
 def chat_backend(llm: LLM, *, structured: bool = False) -> Backend:
