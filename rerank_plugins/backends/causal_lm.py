@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CausalLM", "Draw", "Row", "load", "out_of_memory"]
 
+_CACHE_NAMES = ("cache", "past_key_values")  # the newer first
+_WORTH = 16  # tokens in common from which on they are read in a pass of their own
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -26,6 +29,11 @@ class Row:
 
     ids: Sequence[int]
     wanted: Sequence[Sequence[int]]
+
+    @property
+    def beginning(self) -> Sequence[int]:
+        """The tokens before the first position that is asked about."""
+        return self.ids[: len(self.ids) - len(self.wanted)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ class CausalLM:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._takes = set(inspect.signature(model.forward).parameters)
+        # The state of a recurrent model cannot be handed on row by row.
+        self._cache = "" if getattr(model, "_is_stateful", False) else _first(_CACHE_NAMES, self._takes)
         self._ends = _end_tokens(model, tokenizer)
         self._pad = next((t for t in (tokenizer.pad_token_id, *self._ends) if t is not None), 0)
         self.tokenizer = tokenizer
@@ -66,20 +76,30 @@ class CausalLM:
         length = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         return int(length) if length else None
 
+    def beginning_alike(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Positions of rows that can share the reading of their beginning, and at first of all others."""
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for position, row in enumerate(rows):
+            alike.setdefault(tuple(row.beginning), []).append(position)
+        groups = [places for places in alike.values() if self._shared([rows[place] for place in places])]
+        others = sorted(set(range(len(rows))).difference(*groups))
+        return [others, *groups] if others else groups
+
     def logprobs(self, rows: Sequence[Row]) -> list[list[list[float]]]:
         """Natural log-probabilities of the wanted tokens, for all rows in one pass.
 
         They come from a softmax in 32 bits over the whole vocabulary. Rows are padded on the left, so that the
-        positions that are asked about stand together at the end and no others meet the vocabulary.
+        positions that are asked about stand together at the end and no others meet the vocabulary. A long beginning
+        that all rows have in common is read once.
 
         Returns:
             For each row what its `wanted` asks, in its shape.
         """
         import torch
 
-        keep = max(len(row.wanted) for row in rows)
+        keep, beginning = max(len(row.wanted) for row in rows), self._shared(rows)
         with torch.inference_mode():
-            logits = self._forward([row.ids for row in rows], keep)
+            logits = self._forward([row.ids[len(beginning) :] for row in rows], keep, beginning)
             parts = [_logprobs(logits[index], row.wanted) for index, row in enumerate(rows)]
             values = torch.cat(parts).tolist()  # one copy from the device for all rows
         return _in_shape(values, rows)
@@ -114,17 +134,43 @@ class CausalLM:
         self.stats += Stats(steps + 1, ids.numel() + steps * len(prompts), sum(map(len, prompts)) + read)
         return answers
 
-    def _forward(self, rows: Sequence[Sequence[int]], keep: int) -> torch.Tensor:
+    def _shared(self, rows: Sequence[Row]) -> Sequence[int]:
+        """The beginning that all of several rows have in common, if it is worth a pass of its own."""
+        beginning = rows[0].beginning
+        worth = self._cache and len(rows) > 1 and len(beginning) >= _WORTH
+        return beginning if worth and all(row.beginning == beginning for row in rows) else ()
+
+    def _forward(self, rows: Sequence[Sequence[int]], keep: int, beginning: Sequence[int]) -> torch.Tensor:
         """Logits of the last `keep` positions, of shape (rows, keep, vocabulary)."""
+        import torch
+
         ids, mask = self._padded(rows)
-        options: dict[str, Any] = {"attention_mask": mask, "use_cache": False}
+        options: dict[str, Any] = {"use_cache": False}
+        if beginning:
+            options = {"use_cache": True, self._cache: self._read(beginning, len(rows))}
+            mask = torch.cat([mask.new_ones(len(rows), len(beginning)), mask], dim=1)
+        options["attention_mask"] = mask
         if "position_ids" in self._takes:
-            options["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+            options["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)[:, len(beginning) :]
         if "logits_to_keep" in self._takes:
             options["logits_to_keep"] = keep
         logits: torch.Tensor = self._model(input_ids=ids, **options).logits
         self.stats += Stats(1, ids.numel(), sum(map(len, rows)))
         return logits[:, -keep:]
+
+    def _read(self, ids: Sequence[int], count: int) -> Any:
+        """What the model keeps of these tokens, `count` times over."""
+        import torch
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        options: dict[str, Any] = {"use_cache": True, self._cache: cache}
+        if "logits_to_keep" in self._takes:
+            options["logits_to_keep"] = 1
+        self._model(input_ids=torch.tensor([list(ids)], device=self.device), **options)
+        self.stats += Stats(1, len(ids), len(ids))
+        cache.batch_repeat_interleave(count)
+        return cache
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
@@ -188,6 +234,10 @@ class _Drawing:
                 noise = -torch.empty(scores.shape[-1]).exponential_(generator=source).log()
                 drawn[row] = scores[row] / draw.temperature + noise.to(scores.device)
         return drawn
+
+
+def _first(names: Sequence[str], known: set[str]) -> str:
+    return next((name for name in names if name in known), "")
 
 
 def _logprobs(logits: torch.Tensor, wanted: Sequence[Sequence[int]]) -> torch.Tensor:

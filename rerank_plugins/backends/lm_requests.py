@@ -74,6 +74,10 @@ class LMRequests:
         except RerankError as error:
             return Failed(classify(error))
 
+    def beginning_alike(self, tasks: Sequence[Scoring]) -> list[list[int]]:
+        """Positions of the tasks that gain from being in one batch, and at first of all others."""
+        return self._lm.beginning_alike([task.row for task in tasks])
+
     def score(self, tasks: Sequence[Scoring]) -> list[Reply]:
         """Answer requests in one pass."""
         values = self._lm.logprobs([task.row for task in tasks])

@@ -35,7 +35,8 @@ class TransformersLM:
     threads, which take turns batch by batch.
 
     Requests are put into batches by length, with at most a tenth of padding, shortest first: that is how the most
-    documents have a score when a deadline passes. A prompt that is longer than the context is cut in its longest
+    documents have a score when a deadline passes. What requests have in common up to their last words, as those of
+    several queries about one document do, is read once. A prompt that is longer than the context is cut in its longest
     documents, and the reply says so. If memory does not suffice for a batch it is halved, down to single requests.
 
     Args:
@@ -122,8 +123,10 @@ class TransformersLM:
             else:
                 writing.setdefault(task.count, []).append((position, task))
         limit = self._batch_tokens or _BATCH_TOKENS.get(lm.device_type, _BATCH_TOKENS_ELSEWHERE)
-        for batch in form_batches([len(task.row.ids) for _, task in scoring], limit):
-            yield from self._halving([scoring[index] for index in batch], lm.score)
+        for group in lm.beginning_alike([task for _, task in scoring]):
+            alike = [scoring[index] for index in group]
+            for batch in form_batches([len(task.row.ids) for _, task in alike], limit):
+                yield from self._halving([alike[index] for index in batch], lm.score)
         for count, tasks in writing.items():
             for batch in form_batches([len(task.ids) for _, task in tasks], limit, further=count):
                 yield from self._halving([tasks[index] for index in batch], lm.write)
