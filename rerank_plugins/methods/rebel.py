@@ -55,11 +55,11 @@ class Rebel(Options):
         scoring: "chat" has the scores written. "choose" reads each score off the probabilities of the digits, as their
             mean: nothing is written or parsed, at one request per document and criterion, relevance included.
         batch: Documents per call, for "chat".
-        anchors: Documents that are put into every batch on top of its own, where there are several. They show how
-            strict each grading was, so that it can be evened out. 0 for none. The default is from a simulation
-            (`python -m benchmarks rebel_calibration`): with graders whose batches differ as much as their grades of
-            one document do, two anchors raise Kendall's tau by .03 to .06 at 50 documents and more beyond that; with
-            a steady grader they cost .01 to .02.
+        anchors: Documents that are put into every batch on top of its own (at most half as many), where there are
+            several batches. They show how strict each grading was, so that it can be evened out; they cost tokens, and
+            no call. The default is from a simulation (`python -m benchmarks rebel_calibration`) of 20 to 100 documents:
+            where batches differ as much as grades of one document do, three anchors raise Kendall's tau by .02 to .08;
+            with steady graders they lose .004 at 20 documents and nothing at 50, and two lose up to .013. 0 for none.
         effort: What is written before the scores: "none", "brief" (a line per document) or "full" (a comparison).
         samples: How many independent gradings are averaged; they run at once, in differing orders of the documents.
         temperature: For grading; None is 0.7 with several samples, and the backend's own with one.
@@ -85,7 +85,7 @@ class Rebel(Options):
     turns: Literal[1, 2] | None = None
     scoring: Literal["chat", "choose"] = "chat"
     batch: int = 10
-    anchors: int = 2
+    anchors: int = 3
     effort: Effort = "none"
     samples: int = 1
     temperature: float | None = None

@@ -95,9 +95,9 @@ def _why(
         return {}
     criteria = []
     for place, criterion in enumerate(rubric[1:], start=1):
-        entry = {"name": criterion.name, "weight": criterion.weight, "scale": criterion.scale}
-        given = {"score": scores[place]} if place in scores else {"score": None, "counted_as": typical[place]}
-        criteria.append(entry | given)
+        score, weight, scale = scores.get(place), criterion.weight, criterion.scale
+        entry = {"name": criterion.name, "score": score, "weight": weight, "scale": scale}
+        criteria.append(entry if place in scores else entry | {"counted_as": typical[place]})
     why: dict[str, Any] = {"relevance": scores.get(0), "criteria": criteria, "total": total, "floor": floor}
     if 0 in scores and floor is not None:
         why["below_floor"] = scores[0] < floor
