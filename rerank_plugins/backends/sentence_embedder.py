@@ -78,13 +78,14 @@ class SentenceEmbedder:
     def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
         for role in dict.fromkeys(request.role for request in requests):
             places = [position for position, request in enumerate(requests) if request.role == role]
-            texts = [text for position in places for text in requests[position].texts]
+            # Several queries have documents in common: each is embedded once.
+            texts = list(dict.fromkeys(text for position in places for text in requests[position].texts))
             vectors, lengths = self._embed(texts, role) if texts else ([], [])
-            end = 0
+            found = {text: (vector, length) for text, vector, length in zip(texts, vectors, lengths, strict=True)}
             for position in places:
-                start, end = end, end + len(requests[position].texts)
-                usage = Usage(calls=1, prompt_tokens=sum(lengths[start:end]))
-                yield position, Embedded(vectors[start:end], usage=usage)
+                own = [found[text] for text in requests[position].texts]
+                usage = Usage(calls=1, prompt_tokens=sum(length for _, length in own))
+                yield position, Embedded([vector for vector, _ in own], usage=usage)
 
     def _embed(self, texts: Sequence[str], role: str) -> tuple[Sequence[Sequence[float]], Sequence[int]]:
         """The vectors of texts, and how many tokens each has."""

@@ -76,6 +76,14 @@ def test_all_texts_of_a_role_are_one_call() -> None:
     assert [[vector[0] for vector in reply.vectors] for reply in replies] == [[1, 2], [1], [], [3]]
 
 
+def test_a_text_that_is_asked_for_twice_is_embedded_once() -> None:
+    model = Counting()
+    backend = SentenceEmbedder(model)  # type: ignore[arg-type] # looks like one
+    first, second, other = embedded(backend, Embed(("a", "bb")), Embed(("bb", "ccc", "bb")), Embed(("a",), "query"))
+    assert [texts for texts, _ in model.calls] == [["a", "bb", "ccc"], ["a"]]
+    assert [vector[0] for vector in (*first.vectors, *second.vectors, *other.vectors)] == [1, 2, 2, 3, 2, 1]
+
+
 def test_nothing_to_embed_calls_nothing() -> None:
     model = Counting()
     (reply,) = embedded(SentenceEmbedder(model), Embed((), "document"))  # type: ignore[arg-type] # looks like one
