@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,28 +14,24 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.llms.llm import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
+from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index.core.settings import Settings
 
 from llama_index.postprocessor.rerank_plugins.models import LlamaIndexEmbedding, chat_backend
-from rerank_plugins import Candidate, Limits, Ranking, arerank, read_method, rerank
+from llama_index.postprocessor.rerank_plugins.nodes import as_candidates, reranked_nodes
+from rerank_plugins import Limits, arerank, read_method, rerank
 from rerank_plugins.backends import Backend, registry
 from rerank_plugins.backends.base import index_by_kind
 from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.cache import Cache
-from rerank_plugins.candidates import finite
 from rerank_plugins.drive import check_options
 from rerank_plugins.engine import OnError
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.events import Observer
 from rerank_plugins.methods.base import Method, needs_of
-from rerank_plugins.ranking import explanation
 from rerank_plugins.requests import Chat, Embed
 
-__all__ = ["METADATA_KEY", "RerankPostprocessor"]
-
-METADATA_KEY = "rerank_plugins"
-"""Under this key a node's metadata says why the node stands where it stands."""
+__all__ = ["RerankPostprocessor"]
 
 _WITHOUT_MODELS: dict[str, Any] = {"llm": None, "embed_model": None, "backends": (), "cache": None, "observer": None}
 
@@ -151,9 +146,9 @@ class RerankPostprocessor(BaseNodePostprocessor):
         query = _query_of(query_bundle)
         if not nodes:
             return []
-        options = self._options()
-        with self._traced(nodes, query, options["backends"]) as reranked:
-            reranked += _reranked(nodes, rerank(self.method, query, self._candidates(nodes), **options))
+        asked = self._asked(query, nodes)
+        with self._traced(nodes, query, asked["backends"]) as reranked:
+            reranked += reranked_nodes(nodes, rerank(**asked))
         return reranked
 
     # LlamaIndex gives a span to the method above by itself, but not to this one.
@@ -164,25 +159,17 @@ class RerankPostprocessor(BaseNodePostprocessor):
         query = _query_of(query_bundle)
         if not nodes:
             return []
-        options = self._options()
-        with self._traced(nodes, query, options["backends"]) as reranked:
-            reranked += _reranked(nodes, await arerank(self.method, query, self._candidates(nodes), **options))
+        asked = self._asked(query, nodes)
+        with self._traced(nodes, query, asked["backends"]) as reranked:
+            reranked += reranked_nodes(nodes, await arerank(**asked))
         return reranked
 
-    def _candidates(self, nodes: Sequence[NodeWithScore]) -> list[Candidate]:
-        return [
-            Candidate(
-                item.node.get_content(metadata_mode=self.metadata_mode),
-                id=item.node.node_id,
-                score=finite(item.score),
-                metadata=item.node.metadata,
-            )
-            for item in nodes
-        ]
-
-    def _options(self) -> dict[str, Any]:
+    def _asked(self, query: str, nodes: Sequence[NodeWithScore]) -> dict[str, Any]:
         """The arguments of `rerank`, which are those of `arerank`."""
         return {
+            "method": self.method,
+            "query": query,
+            "candidates": as_candidates(nodes, self.metadata_mode),
             "backends": self._all_backends(),
             "top_n": self.top_n,
             "limits": self.limits,
@@ -254,36 +241,3 @@ def _query_of(query_bundle: QueryBundle | None) -> str:
             "pass query_bundle or query_str to postprocess_nodes."
         )
     return query
-
-
-def _reranked(nodes: Sequence[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
-    return [
-        nodes[item.index].model_copy(
-            update={"node": _explained(nodes[item.index].node, explanation(ranking, item)), "score": item.score}
-        )
-        for item in ranking
-    ]
-
-
-def _explained(node: BaseNode, why: dict[str, Any]) -> BaseNode:
-    """A copy of the node with the explanation in its metadata, and that kept out of prompts and embeddings."""
-    return node.model_copy(
-        update={
-            "metadata": _copied(node.metadata) | {METADATA_KEY: why},
-            "excluded_llm_metadata_keys": _with_our_key(node.excluded_llm_metadata_keys),
-            "excluded_embed_metadata_keys": _with_our_key(node.excluded_embed_metadata_keys),
-            "relationships": dict(node.relationships),
-        }
-    )
-
-
-def _with_our_key(keys: Sequence[str]) -> list[str]:
-    return [*(key for key in keys if key != METADATA_KEY), METADATA_KEY]
-
-
-def _copied(metadata: dict[str, Any]) -> dict[str, Any]:
-    """A copy that shares nothing with the caller's, unless it holds something that cannot be copied."""
-    try:
-        return copy.deepcopy(metadata)
-    except Exception:  # noqa: BLE001 # foreign objects raise what they like when they are copied
-        return dict(metadata)
