@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rerank_plugins.criteria import Criterion
 from rerank_plugins.methods.calibration import aligned
-from rerank_plugins.prompts.grades import Grades
+from rerank_plugins.prompts.grade_replies import Grades
 from rerank_plugins.ranking import Note
 
 __all__ = ["Graded", "gathered"]

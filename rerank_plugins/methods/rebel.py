@@ -15,7 +15,8 @@ from rerank_plugins.methods.graded import Graded, gathered
 from rerank_plugins.methods.totals import BelowFloor, Rules, conclude
 from rerank_plugins.prompts.choices import choice_requests, expected_score
 from rerank_plugins.prompts.criteria import criteria_request, parse_criteria
-from rerank_plugins.prompts.grades import Effort, grades_request, parse_grades
+from rerank_plugins.prompts.grade_replies import parse_grades
+from rerank_plugins.prompts.grades import Effort, grades_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Request, Steps
 

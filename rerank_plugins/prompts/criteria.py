@@ -12,6 +12,7 @@ from rerank_plugins.criteria import RELEVANCE, Criterion
 from rerank_plugins.prompts.found_json import json_values
 from rerank_plugins.prompts.quoting import defused
 from rerank_plugins.prompts.rubric import one_line
+from rerank_plugins.prompts.schemas import closed_object
 from rerank_plugins.requests import Chat, ChatReply, Failed, Reply
 from rerank_plugins.text import without_thinking
 
@@ -74,16 +75,9 @@ def _schema(weights: bool) -> dict[str, Any]:
     text, number = {"type": "string"}, {"type": "number"}
     criterion: dict[str, Any] = {"name": text, "definition": text, "scale": {"type": "integer"}}
     criterion |= {"weight": number} if weights else {}
-    return _object({"need": text, "criteria": {"type": "array", "items": _object(criterion), "maxItems": MOST}})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return closed_object(
+        {"need": text, "criteria": {"type": "array", "items": closed_object(criterion), "maxItems": MOST}}
+    )
 
 
 @dataclass(frozen=True)

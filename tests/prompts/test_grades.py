@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rerank_plugins import Criterion
 from rerank_plugins.criteria import RELEVANCE
 from rerank_plugins.errors import CallTimeout
-from rerank_plugins.prompts.grades import Grades, grades_request, parse_grades
+from rerank_plugins.prompts.grade_replies import Grades, parse_grades
+from rerank_plugins.prompts.grades import grades_request
 from rerank_plugins.prompts.handles import handles
 from rerank_plugins.requests import ChatReply, Failed
 from rerank_plugins.testing import prompt_of
