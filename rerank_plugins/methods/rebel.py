@@ -45,7 +45,7 @@ class Rebel(Options):
     If naming the criteria fails, the fixed ones serve, and a note says so. A batch that fails costs the scores of its
     own documents alone.
 
-    Source: Relevance Isn't All You Need, arXiv 2504.07104: section 3 and the authors' code; `Rebel.paper` has its
+    Source: Relevance Isn't All You Need, arXiv 2504.07104, and the authors' public code; `Rebel.paper` has its
     configuration. Prompts, definitions, anchors, samples and scoring by log-probabilities are this project's own.
 
     Args:
