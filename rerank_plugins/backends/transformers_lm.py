@@ -19,8 +19,9 @@ from rerank_plugins.requests import Chat, Choose, Failed, Likelihood, Reply, Req
 
 __all__ = ["TransformersLM"]
 
-_BATCH_TOKENS = {"cpu": 2048}  # more gains nothing there, and a deadline is noticed only between batches
-_BATCH_TOKENS_ELSEWHERE = 16384
+# Reading gains nothing from more on a CPU, and a deadline is noticed only between batches. Writing does gain: each
+# step reads all weights, however many answers it lengthens.
+_READ_ON_CPU, _WRITTEN_ON_CPU, _ELSEWHERE = 512, 8192, 16384
 _NO_THINKING: Mapping[str, Any] = {"enable_thinking": False}
 
 T = TypeVar("T")
@@ -45,7 +46,8 @@ class TransformersLM:
         device: Such as "cpu", "cuda:0" or "mps"; None takes the best that there is.
         dtype: Such as "float32"; None takes bfloat16 on a CUDA device that has it, and float32 elsewhere.
         max_length: The most tokens of prompt and answer; None takes what the model was made for.
-        batch_tokens: The most tokens in a batch, padding included; None takes 2048 on a CPU and 16384 elsewhere.
+        batch_tokens: The most tokens in a batch, padding included; None takes 512 on a CPU (8192 where answers are
+            written) and 16384 elsewhere.
         chat_template_kwargs: What the chat template is given beside the messages; None asks it for no thinking, since
             thinking takes most of the time and all of a short answer.
         thinking_tokens: What a thinking model may write on top of each request's `max_tokens`.
@@ -53,7 +55,7 @@ class TransformersLM:
 
     Raises:
         MissingExtra: torch or transformers is not installed, or for a GGUF file gguf or accelerate.
-        InvalidInput: The .gguf file does not exist, or a number is less than 1.
+        InvalidInput: The .gguf file does not exist, or a number of tokens is too low.
 
     >>> TransformersLM("HuggingFaceTB/SmolLM2-135M-Instruct", device="cpu")
     TransformersLM('HuggingFaceTB/SmolLM2-135M-Instruct')
@@ -74,9 +76,13 @@ class TransformersLM:
         thinking_tokens: int = 0,
         trust_remote_code: bool = False,
     ) -> None:
-        for name, number in (("max_length", max_length), ("batch_tokens", batch_tokens)):
-            if number is not None and number < 1:
-                raise InvalidInput(f"TransformersLM({name}=...) is a number of tokens of at least 1, not {number!r}.")
+        for name, number, least in (("max_length", max_length, 2), ("batch_tokens", batch_tokens, 1)):
+            if number is not None and number < least:
+                raise InvalidInput(
+                    f"TransformersLM({name}=...) is a number of tokens of at least {least}, or None, not {number!r}."
+                )
+        if thinking_tokens < 0:
+            raise InvalidInput(f"TransformersLM(thinking_tokens=...) is a number of tokens, not {thinking_tokens!r}.")
         self._folder, self._gguf_file = _located(str(model), gguf_file)
         require("TransformersLM", "transformers", "torch", "transformers")
         if self._gguf_file:
@@ -122,14 +128,21 @@ class TransformersLM:
                 scoring.append((position, task))
             else:
                 writing.setdefault(task.count, []).append((position, task))
-        limit = self._batch_tokens or _BATCH_TOKENS.get(lm.device_type, _BATCH_TOKENS_ELSEWHERE)
-        for group in lm.beginning_alike([task for _, task in scoring]):
-            alike = [scoring[index] for index in group]
+        yield from self._scored(lm, scoring)
+        for count, tasks in writing.items():
+            yield from self._written(lm, tasks, count)
+
+    def _scored(self, lm: LMRequests, tasks: Sequence[tuple[int, Scoring]]) -> Iterator[tuple[int, Reply]]:
+        limit = self._batch_tokens or (_READ_ON_CPU if lm.device_type == "cpu" else _ELSEWHERE)
+        for group in lm.beginning_alike([task for _, task in tasks]):
+            alike = [tasks[index] for index in group]
             for batch in form_batches([len(task.row.ids) for _, task in alike], limit):
                 yield from self._halving([alike[index] for index in batch], lm.score)
-        for count, tasks in writing.items():
-            for batch in form_batches([len(task.ids) for _, task in tasks], limit, further=count):
-                yield from self._halving([tasks[index] for index in batch], lm.write)
+
+    def _written(self, lm: LMRequests, tasks: Sequence[tuple[int, Writing]], count: int) -> Iterator[tuple[int, Reply]]:
+        limit = self._batch_tokens or (_WRITTEN_ON_CPU if lm.device_type == "cpu" else _ELSEWHERE)
+        for batch in form_batches([len(task.ids) for _, task in tasks], limit, further=count):
+            yield from self._halving([tasks[index] for index in batch], lm.write)
 
     def _halving(
         self, tasks: Sequence[tuple[int, T]], compute: Callable[[Sequence[T]], Sequence[Reply]]

@@ -60,10 +60,10 @@ class TestArguments:
         with pytest.raises(InvalidInput, match=r"no file 'other\.gguf'"):
             TransformersLM(tmp_path, gguf_file="other.gguf")
 
-    @pytest.mark.parametrize("option", ["max_length", "batch_tokens"])
-    def test_numbers_of_tokens_are_at_least_1(self, option: str) -> None:
-        with pytest.raises(InvalidInput, match=rf"{option}=\.\.\.\) .* not 0"):
-            TransformersLM("x/y", **{option: 0})
+    @pytest.mark.parametrize("option", ["max_length", "batch_tokens", "thinking_tokens"])
+    def test_numbers_of_tokens_are_not_negative(self, option: str) -> None:
+        with pytest.raises(InvalidInput, match=rf"{option}=\.\.\.\) .* not -1"):
+            TransformersLM("x/y", **{option: -1})
 
     def test_a_missing_package_is_named_before_anything_is_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(local, "find_spec", lambda name: None)
