@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rerank_plugins import Ranking
-from rerank_plugins.testing import ScriptedEndpoint
+from rerank_plugins.requests import Chat
+from rerank_plugins.testing import Grader, ScriptedEndpoint
 
 TEXT = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.S)
@@ -27,19 +28,30 @@ def block(words: str) -> str:
 
 
 def test_every_block_is_tried_here() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
 def test_in_neither(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with ScriptedEndpoint('{"ranking": [2, 1, 3]}') as endpoint:
         monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "a key")
-        names = run(block("OpenAIChat("), {})
+        names = run(block("Limits(deadline_s=20"), {})
     ranking: Ranking = names["ranking"]
     assert len(ranking) == 3
     assert ranking.notes == ()
     run(block("ranking.dropped"), names)
     assert "Rye needs acid" in capsys.readouterr().out
+
+
+def test_rebel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    grader = Grader(lambda shown, text, name: len(text) % 5)
+    with ScriptedEndpoint(lambda asked: grader(Chat(asked["messages"]))) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "a key")
+        names = run(block("Criterion("), {"candidates": PASSAGES})
+    assert len(names["ranking"]) == 60
+    assert [part["name"] for part in names["ranking"][0].why["criteria"]] == ["safety"]
+    assert "'relevance': " in capsys.readouterr().out
 
 
 def test_in_llama_index(monkeypatch: pytest.MonkeyPatch) -> None:
