@@ -8,7 +8,7 @@ from rerank_plugins.methods.first_stage import FirstStage
 from rerank_plugins.methods.fuse import Fuse
 from rerank_plugins.methods.insert_rank import InsertRank
 from rerank_plugins.methods.likelihood import Likelihood
-from rerank_plugins.methods.reading import method_names, read_method
+from rerank_plugins.methods.reading import method_class, method_names, read_method
 from rerank_plugins.methods.rebel import Rebel
 
 METHODS = ("Cascade", "CrossEncode", "Embedding", "FirstStage", "Fuse", "InsertRank", "Likelihood", "Rebel")
@@ -26,6 +26,7 @@ __all__ = [
     "Method",
     "Options",
     "Rebel",
+    "method_class",
     "method_names",
     "read_method",
 ]

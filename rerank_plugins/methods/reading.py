@@ -9,7 +9,7 @@ from typing import Any
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
 
-__all__ = ["method_names", "read_method"]
+__all__ = ["method_class", "method_names", "read_method"]
 
 
 def read_method(text: str) -> Method:
@@ -41,6 +41,21 @@ def method_names() -> list[str]:
     return sorted(_known())
 
 
+def method_class(name: str) -> Any:
+    """The class of that name.
+
+    Raises:
+        InvalidInput: There is none.
+    """
+    return _class(name, _known())
+
+
+def _class(name: str, known: Mapping[str, Any]) -> Any:
+    if name not in known:
+        raise InvalidInput(f"There is no method {name!r}; there are {', '.join(sorted(known))}.")
+    return known[name].load() if hasattr(known[name], "load") else known[name]
+
+
 def _known() -> Mapping[str, Any]:
     from importlib.metadata import entry_points  # slow to import, and seldom needed
 
@@ -68,9 +83,7 @@ def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
 
 
 def _call(name: str, node: ast.Call, text: str, known: Mapping[str, Any]) -> Any:
-    if name not in known:
-        raise InvalidInput(f"There is no method {name!r}; there are {', '.join(sorted(known))}.")
-    cls = known[name].load() if hasattr(known[name], "load") else known[name]
+    cls = _class(name, known)
     # What an option of a method may hold, such as a criterion, can be named inside its brackets and nowhere else.
     inside = {**known, **{value.__name__: value for value in getattr(cls, "values", ())}}
     arguments = [_value(item, text, inside) for item in node.args]

@@ -1,0 +1,71 @@
+"""The command line: rerank your own file, see the methods, see what they buy on the sample collection.
+
+Exit codes: 0 all is well; 1 some input lines were left out; 2 something is wrong with what was asked, and nothing or
+only a part came out; 3 no call to a model succeeded, so that the order is the first stage's; 130 interrupted; 141 the
+reader of the output has gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from rerank_plugins import __version__
+from rerank_plugins.commands import demo, methods, rerank
+from rerank_plugins.errors import RerankError
+
+__all__ = ["main"]
+
+_WRONG, _INTERRUPTED, _NO_READER = 2, 130, 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    >>> main(["rerank", "--method", "Rerank()"])
+    2
+    """
+    arguments = _parser().parse_args(argv)
+    _set_up_logging(arguments.verbose)
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except RerankError as error:
+        print(f"rerank-plugins: {error}", file=sys.stderr)
+        return _WRONG
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # What is still in the buffer has nowhere to go; the interpreter would complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NO_READER
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("-v", "--verbose", action="store_true", help="log what the driver does, on stderr")
+    parser = argparse.ArgumentParser(
+        prog="rerank-plugins",
+        description="Published LLM reranking methods for the candidates of your first stage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"rerank-plugins {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (rerank, methods, demo):
+        command.add_parser(commands, shared)
+    return parser
+
+
+def _set_up_logging(verbose: bool) -> None:
+    # The notes of a ranking say all that a user has to know; as log lines they would come twice.
+    logging.basicConfig(level=logging.WARNING if verbose else logging.ERROR, format="%(name)s: %(message)s")
+    # Ours alone: at this level the SDKs log whole requests, and documents with them.
+    logging.getLogger("rerank_plugins").setLevel(logging.DEBUG if verbose else logging.ERROR)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

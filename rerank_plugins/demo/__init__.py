@@ -1,0 +1,5 @@
+"""The demo: a LangChain chain over the sample collection, before and after, and what each method buys, as measured."""
+
+from rerank_plugins.demo.run import run_demo
+
+__all__ = ["run_demo"]
