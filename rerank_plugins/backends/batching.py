@@ -20,7 +20,7 @@ class Stats:
         computed: Token positions in them, padding included.
         needed: Those that were no padding.
 
-    >>> (Stats(1, 100, 90) + Stats(1, 100, 100)).waste
+    >>> round((Stats(1, 100, 90) + Stats(1, 100, 100)).waste, 3)
     0.05
     """
 
