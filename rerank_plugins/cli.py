@@ -62,9 +62,16 @@ def _parser() -> argparse.ArgumentParser:
 
 def _set_up_logging(verbose: bool) -> None:
     # The notes of a ranking say all that a user has to know; as log lines they would come twice.
-    logging.basicConfig(level=logging.WARNING if verbose else logging.ERROR, format="%(name)s: %(message)s")
-    # Ours alone: at this level the SDKs log whole requests, and documents with them.
-    logging.getLogger("rerank_plugins").setLevel(logging.DEBUG if verbose else logging.ERROR)
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: record.levelno >= logging.ERROR or (verbose and _is_ours(record)))
+    logging.basicConfig(handlers=[handler], format="%(name)s: %(message)s")
+    if verbose:
+        logging.getLogger("rerank_plugins").setLevel(logging.DEBUG)
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    # Others log whole requests at their lower levels, and documents with them.
+    return record.name.partition(".")[0] == "rerank_plugins"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["CausalLM", "Draw", "Row", "load", "out_of_memory"]
 
 _CACHE_NAMES = ("cache", "past_key_values")  # the newer first
+_REMEMBERED = 4  # tokens that are remembered in the room of one that is computed, logits and all
 _WORTH = 16  # tokens in common from which on they are read in a pass of their own
 
 
@@ -84,6 +85,16 @@ class CausalLM:
         groups = [places for places in alike.values() if self._shared([rows[place] for place in places])]
         others = sorted(set(range(len(rows))).difference(*groups))
         return [others, *groups] if others else groups
+
+    def batch_tokens(self, rows: Sequence[Row], limit: int) -> int:
+        """The most tokens in a batch of rows like these, whole as they are, where `limit` is for computed ones.
+
+        A beginning that they share is computed once, and what is remembered of it for each row takes less room.
+        """
+        if not (beginning := self._shared(rows)):
+            return limit
+        longest = max(len(row.ids) for row in rows)
+        return limit * longest // (longest - len(beginning) + len(beginning) // _REMEMBERED)
 
     def logprobs(self, rows: Sequence[Row]) -> list[list[list[float]]]:
         """Natural log-probabilities of the wanted tokens, for all rows in one pass.

@@ -78,6 +78,10 @@ class LMRequests:
         """Positions of the tasks that gain from being in one batch, and at first of all others."""
         return self._lm.beginning_alike([task.row for task in tasks])
 
+    def batch_tokens(self, tasks: Sequence[Scoring], limit: int) -> int:
+        """The most tokens in a batch of such tasks; see `CausalLM.batch_tokens`."""
+        return self._lm.batch_tokens([task.row for task in tasks], limit)
+
     def score(self, tasks: Sequence[Scoring]) -> list[Reply]:
         """Answer requests in one pass."""
         values = self._lm.logprobs([task.row for task in tasks])

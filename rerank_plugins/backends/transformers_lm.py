@@ -136,7 +136,8 @@ class TransformersLM:
         limit = self._batch_tokens or (_READ_ON_CPU if lm.device_type == "cpu" else _ELSEWHERE)
         for group in lm.beginning_alike([task for _, task in tasks]):
             alike = [tasks[index] for index in group]
-            for batch in form_batches([len(task.row.ids) for _, task in alike], limit):
+            room = lm.batch_tokens([task for _, task in alike], limit)
+            for batch in form_batches([len(task.row.ids) for _, task in alike], room):
                 yield from self._halving([alike[index] for index in batch], lm.score)
 
     def _written(self, lm: LMRequests, tasks: Sequence[tuple[int, Writing]], count: int) -> Iterator[tuple[int, Reply]]:

@@ -16,19 +16,20 @@ __all__ = ["FORMAT", "Task", "lines_of", "read_tasks"]
 FORMAT = """\
 input, one JSON object a line, in the first stage's order:
   {"text": "...", "id": "p7", "score": 0.61, "metadata": {...}}
-      A candidate of the query of --query. Only "text" is required; a string alone is a text.
-      Fields of any other name count as metadata.
+      A candidate of the query of --query. Only "text" is required, and a string
+      alone is a text. Fields of any other name count as metadata.
   {"query": "...", "text": "...", ...}
       A candidate with its own query. Lines of one query stand together.
   {"query": "...", "candidates": [{"text": "..."}, ...]}
       A query with all its candidates.
-  A "query_id" may stand beside "query"; queries of different "query_id" are different queries.
+  A "query_id" may stand beside "query"; where it differs it is another query.
 
 output, one JSON object a line, best first, the queries in their order:
-  {"query": "...", "query_id": "...", "rank": 1, "index": 4, "id": "p7", "score": 0.9,
-   "first_stage_score": 0.61, "why": {...}}
-  "index" counts the candidates of the query from 0; query and query_id come only where the input has them.
-  With --dropped also what was left out: "rank" is null, and "dropped" says why.
+  {"query": "...", "query_id": "...", "rank": 1, "index": 4, "id": "p7",
+   "score": 0.9, "first_stage_score": 0.61, "why": {...}}
+  "index" counts the candidates of the query from 0. "query" and "query_id" come
+  where the input has them. With --dropped also what was left out: "rank" is
+  null, and "dropped" says why.
 """
 
 
@@ -59,8 +60,8 @@ def read_tasks(lines: Iterable[bytes], query: str | None, complain: Callable[[st
     >>> for task in read_tasks(lines, None, print):
     ...     print(task.query, len(task.candidates))
     why? 1
-    Line 3 is left out: it is not JSON (Expecting property name enclosed in double quotes).
     how? 2
+    Line 3 is left out: it is not JSON (Expecting property name enclosed in double quotes).
     """
     labels: dict[str, Any] = {}
     waiting: list[Candidate] = []

@@ -29,13 +29,23 @@ from rerank_plugins.ranking import Ranking
 __all__ = ["add_parser"]
 
 _WELL, _LINES_LEFT_OUT, _NO_ANSWER = 0, 1, 3
-_EXAMPLES = """
-exit codes: 0 all is well; 1 some input lines were left out; 2 what was asked cannot be done; 3 no call to a model
-succeeded, so that what came out is the first stage's order; 130 interrupted, what was ready by then has been written.
+_DESCRIPTION = """\
+Rerank candidates, for one query or for many. Each query is written as soon as
+it and all before it are ready, and memory does not grow with their number.
+"""
+_EPILOG = """
+exit codes:
+  0  all is well
+  1  some input lines were left out
+  2  what was asked cannot be done
+  3  no call to a model succeeded: what came out is the first stage's order
+  130  interrupted; what was ready by then has been written
 
 examples:
-  rerank-plugins rerank --method InsertRank --model gpt-5-mini --query 'why is it gummy?' < candidates.jsonl
-  rerank-plugins rerank --method 'Fuse(Embedding(), Likelihood())' --embedder minilm --lm smollm2 queries.jsonl
+  rerank-plugins rerank --method InsertRank --model gpt-5-mini \\
+      --query 'why is it gummy?' < candidates.jsonl
+  rerank-plugins rerank --method 'Fuse(Embedding(), Likelihood())' \\
+      --embedder minilm --lm smollm2 queries.jsonl
 """
 
 
@@ -45,9 +55,8 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
         "rerank",
         parents=[shared],
         help="rerank the candidates in a file or on standard input",
-        description="Rerank candidates, for one query or for many. Each query is written as soon as it and all before "
-        "it are ready, and memory does not grow with their number.",
-        epilog=FORMAT + _EXAMPLES,
+        description=_DESCRIPTION,
+        epilog=FORMAT + _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -117,6 +126,7 @@ class _Run:
     def work(self, stack: ExitStack) -> None:
         """Read, rerank and write until the input ends."""
         arguments = self._arguments
+        _check_writable(arguments.report)
         cache = stack.enter_context(closing(CacheFile(arguments.cache))) if arguments.cache else None
         lines = stack.enter_context(_opened(arguments.file))
         stack.enter_context(self._progress)
@@ -188,6 +198,16 @@ def _limits(arguments: argparse.Namespace) -> Limits:
         max_tokens=arguments.max_tokens,
         retries=arguments.retries,
     )
+
+
+def _check_writable(report: str | None) -> None:
+    """A report that cannot be written is refused before anything is paid for."""
+    if report is None:
+        return
+    try:
+        Path(report).open("a").close()
+    except OSError as error:
+        raise InvalidInput(f"The report {report!r} cannot be written ({error.strerror}).") from None
 
 
 @contextmanager

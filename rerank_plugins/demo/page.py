@@ -11,15 +11,15 @@ from rerank_plugins.sample import Passage
 
 __all__ = ["explained", "listed", "table", "verdict", "words"]
 
-_INDENT = " " * 16
+_INDENT = " " * 15
 
 
 def listed(
     names: Sequence[str], passages: Mapping[str, Passage], grades: Mapping[str, int], width: int
 ) -> Iterator[str]:
-    """The first stage's list, one line a passage."""
+    """The first stage's list."""
     for rank, name in enumerate(names, start=1):
-        yield _line(rank, "", passages[name], grades.get(name), width)
+        yield from _passage(rank, "", passages[name], grades.get(name), width)
 
 
 def explained(
@@ -30,8 +30,8 @@ def explained(
         found = document.metadata["rerank_plugins"]
         was, rank = found["first_stage_rank"], found["rank"]
         moved = "as before" if was == rank else f"was {was}"
-        yield _line(rank, moved, passages[document.id], grades.get(document.id), width)
-        yield textwrap.fill(words(found["why"]), width, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        yield from _passage(rank, moved, passages[document.id], grades.get(document.id), width)
+        yield textwrap.fill(f"why: {words(found['why'])}", width, initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
 def words(why: Mapping[str, Any]) -> str:
@@ -144,7 +144,8 @@ def _questions(count: int) -> str:
     return "1 question" if count == 1 else f"{count} questions"
 
 
-def _line(rank: int, moved: str, passage: Passage, grade: int | None, width: int) -> str:
-    judged = "-" if grade is None else str(grade)
-    text = f"{passage.title}: {passage.text}"
-    return f"{rank:3}  {moved:9}  {textwrap.shorten(text, width - 22, placeholder=' ...'):{width - 22}}  [{judged}]"
+def _passage(rank: int, moved: str, passage: Passage, grade: int | None, width: int) -> Iterator[str]:
+    judged = "not judged" if grade is None else f"grade {grade}"
+    title = textwrap.shorten(passage.title, width - len(_INDENT) - 12, placeholder=" ...")
+    yield f"{rank:3}  {moved:9} {title:{width - len(_INDENT) - 12}}  {judged}".rstrip()
+    yield _INDENT + textwrap.shorten(passage.text, width - len(_INDENT), placeholder=" ...")

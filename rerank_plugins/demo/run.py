@@ -113,7 +113,7 @@ class _Demo:
         self._print(
             f"Question {_QUESTION} of the sample: {self._data.queries[_QUESTION]}\n",
             f"Before: the first {_SHOWN} of {_RETRIEVED} from Chroma, by the cosine of all-MiniLM-L6-v2",
-            f"{'':14}(in brackets the judges' grade: 3 answers, 2 in part, 1 on topic, 0 no help, - not judged)",
+            "(grade: 3 answers, 2 answers in part, 1 is on topic, 0 does not help)",
             *page.listed(names, self._data.corpus, self._data.qrels[_QUESTION], self._width),
         )
 
