@@ -325,9 +325,9 @@ def test_help_fits_a_terminal(command: list[str], capsys: pytest.CaptureFixture[
 
 def spawn(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     command = [sys.executable, "-m", "rerank_plugins", *arguments]
-    return subprocess.Popen(command, env=environment, **pipes | options)
+    return subprocess.Popen(command, **{"env": own} | pipes | options)
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     add_endpoint_options(parser.add_argument_group("a chat model of yours"))
+    parser.add_argument("--question", metavar="ID", help="the question that is shown, q01 to q20")
     parser.add_argument("--json", action="store_true", help="print the figures alone, as JSON")
     parser.set_defaults(run=run)
 
@@ -30,11 +31,12 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo."""
     quieten()  # before any of the libraries is imported
-    from rerank_plugins.demo import run_demo
+    from rerank_plugins.demo import QUESTION, run_demo
 
     address = arguments.base_url or os.environ.get("OPENAI_BASE_URL")
     run_demo(
         chat_of(arguments),
+        question=arguments.question or QUESTION,
         as_json=arguments.json,
         pricing=lambda usage: dollars(usage, arguments.model, address),
     )

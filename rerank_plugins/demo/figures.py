@@ -37,14 +37,14 @@ class Row:
         method: Its repr.
         values: For each first stage nDCG@10 of each question.
         usage: What was spent on all first stages together.
-        rankings: The rankings of the first of the first stages.
+        rankings: For each first stage the rankings of the questions.
         dollars: What it cost in money, where that is known.
     """
 
     method: str
     values: Mapping[str, Mapping[str, float]]
     usage: Usage
-    rankings: Sequence[Ranking] = field(repr=False)
+    rankings: Mapping[str, Sequence[Ranking]] = field(repr=False)
     dollars: float | None = None
 
     def mean(self, stage: str) -> float | None:
@@ -133,7 +133,7 @@ class Bench:
         own = replace(_spent(rankings), seconds=time.monotonic() - began)
         by_stage = {stage: self._run(method, lists, None) for stage, lists in self._stages.items()}
         values = {stage: self._values(stage, found) for stage, found in by_stage.items()}
-        return Row(repr(method), values, sum((row.usage for row in parts), own), next(iter(by_stage.values())))
+        return Row(repr(method), values, sum((row.usage for row in parts), own), by_stage)
 
     def listwise(self, method: Method, observer: Observer | None, *, questions: int | None = None, k: int) -> Row:
         """Measure a method that asks about a list as a whole, over the first of the first stages alone.
@@ -153,7 +153,7 @@ class Bench:
         rankings = self._run(method, some, observer)
         usage = replace(_spent(rankings), seconds=time.monotonic() - began)
         _check_answered(rankings)
-        return Row(repr(method), {stage: self._values(stage, rankings)}, usage, rankings)
+        return Row(repr(method), {stage: self._values(stage, rankings)}, usage, {stage: rankings})
 
     def _run(self, method: Method, lists: Lists, observer: Observer | None) -> list[Ranking]:
         tasks = [(self._queries[query], found) for query, found in lists.items()]

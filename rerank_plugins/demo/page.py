@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rerank_plugins.demo.figures import Comparison, Row, compared
+from rerank_plugins.ranking import Ranking
 from rerank_plugins.sample import Passage
 
-__all__ = ["explained", "listed", "table", "verdict", "words"]
+__all__ = ["explained", "listed", "of_one_question", "table", "verdict", "words"]
 
 _INDENT = " " * 15
 
@@ -63,18 +64,24 @@ _NUMBERS = {
 
 def table(rows: Sequence[Row], stages: Sequence[str]) -> Iterator[str]:
     """The figures, one row a method; the change against the first stage stands in brackets."""
-    name_width = max(len(_name(row, rows[0], stages)) for row in rows) + 2
+    width = max(len(_name(row, rows[0], stages)) for row in rows)
     money = any(row.dollars is not None for row in rows)
-    yield (
-        f"{'':{name_width}}"
-        + "".join(f"{stage:>16}" for stage in stages)
-        + f"{'calls':>8}{'seconds':>9}"
-        + f"{'$':>9}" * money
-    )
+    heads = "".join(f"{stage:>16}" for stage in stages)
+    yield f"{'':{width}}{heads}{'calls':>7}{'seconds':>9}{'$' * money:>{8 * money}}"
     for row in rows:
         cells = "".join(f"{_cell(row, rows[0], stage):>16}" for stage in stages)
-        price = "" if row.dollars is None else f"{row.dollars:9.4f}"
-        yield f"{_name(row, rows[0], stages):{name_width}}{cells}{row.usage.calls:>8,}{row.usage.seconds:9.1f}{price}"
+        price = "" if row.dollars is None else f"{row.dollars:.4f}"
+        spent = f"{row.usage.calls:>7,}{row.usage.seconds:9.1f}{price:>{8 * money}}"
+        yield f"{_name(row, rows[0], stages):{width}}{cells}{spent}"
+
+
+def of_one_question(question: str, before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """How a question that is shown stands among all."""
+    found = compared(after, before)
+    return (
+        f"On this question nDCG@10 goes from {before[question]:.3f} to {after[question]:.3f}. Of all {len(after)}, "
+        f"{found.better} are better for it and {found.worse} worse."
+    )
 
 
 def _is_partial(row: Row, first: Row, stages: Sequence[str]) -> bool:
@@ -103,7 +110,7 @@ def verdict(rows: Sequence[Row], stages: Sequence[str], width: int) -> Iterator[
         yield textwrap.fill(f"Over {stage}: {_findings(measured)}.", width)
     for row in others:
         if _is_partial(row, first, stages):
-            yield textwrap.fill(_answers(row), width)
+            yield textwrap.fill(_answers(row.method, row.rankings[stages[0]]), width)
     yield textwrap.fill(
         f"Clear is a difference of more than twice its standard error. {_questions(len(first.values[stages[0]]))} are "
         "few, and the sample is no benchmark: measure on your own data.",
@@ -128,13 +135,13 @@ def _result(name: str, found: Comparison) -> str:
     return f"{name} ({found.gain:+.3f}, better on {found.better} questions and worse on {found.worse})"
 
 
-def _answers(row: Row) -> str:
+def _answers(method: str, rankings: Sequence[Ranking]) -> str:
     """What a model that is too small made of being asked to write an order: no figure of quality."""
-    asked = sum(len(ranking) for ranking in row.rankings)
-    named = sum(bool(item.why.get("ranked_by_model")) for ranking in row.rankings for item in ranking)
+    asked = sum(len(ranking) for ranking in rankings)
+    named = sum(bool(item.why.get("ranked_by_model")) for ranking in rankings for item in ranking)
     rest = "the others follow" if named else "so that they stay"
     return (
-        f"{row.method} asks the small model to write the order itself. On {_questions(len(row.rankings))} it named "
+        f"{method} asks the small model to write the order itself. On {_questions(len(rankings))} it named "
         f"{named or 'none'} of the {asked} passages; {rest} in the first stage's order. Such an answer says nothing "
         "about the method: that takes a larger model (--model, --base-url)."
     )

@@ -17,51 +17,71 @@ from rerank_plugins.commands.progress import Progress
 from rerank_plugins.commands.tally import Tally
 from rerank_plugins.demo import chain, page
 from rerank_plugins.demo.figures import Bench, Row
+from rerank_plugins.errors import InvalidInput
 from rerank_plugins.events import Event
 from rerank_plugins.methods import Embedding, FirstStage, Fuse, InsertRank, Likelihood, Method
 from rerank_plugins.ranking import Usage
 
-__all__ = ["run_demo"]
+__all__ = ["QUESTION", "run_demo"]
 
-_RETRIEVED = 20
+QUESTION = "q20"
+_RETRIEVED = 15
 _SHOWN = 5
-_QUESTION = "q03"
 _STORE, _KEYWORDS = "vector store", "keyword search"
-_ASKED_OF_SMALL_MODEL = {"questions": 1, "k": 10}  # it takes seconds for each token of an answer that is none
+_ASKED_OF_SMALL_MODEL = {"questions": 1, "k": 5}  # it takes its time to write an answer that is none
 _FUSION = Fuse(Embedding(), Likelihood())
 
 Pricing = Callable[[Usage], float | None]
 
 
-def run_demo(chat: Backend | None = None, *, as_json: bool = False, pricing: Pricing = lambda usage: None) -> None:
+def run_demo(
+    chat: Backend | None = None,
+    *,
+    question: str = QUESTION,
+    as_json: bool = False,
+    pricing: Pricing = lambda usage: None,
+) -> list[Row]:
     """Run the demo and print what it finds.
 
     Args:
         chat: A chat model to ask for whole orders; None asks the embedded one, which is too small for it.
+        question: The question that is shown, by its id in the sample.
         as_json: Whether to print the figures alone, as JSON.
         pricing: The price of what was spent on the chat model.
 
+    Returns:
+        The figures, the first stage first.
+
     Raises:
+        InvalidInput: There is no such question.
         MissingExtra: A package is not installed.
         RerankError: No call to the chat model succeeded.
     """
     chain.check_packages()
     warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries below ours, about each other
     with Progress("Loading all-MiniLM-L6-v2 and indexing the sample collection") as progress:
-        demo = _Demo(chat, pricing, progress)
+        demo = _Demo(chat, pricing, progress, _checked(question))
         if not as_json:
             demo.show_before()
         rows = demo.rows()
         if as_json:
             print(json.dumps({"rows": [row.as_json([_STORE, _KEYWORDS]) for row in rows]}))
-            return
-        demo.show_after()
-        demo.show_figures(rows)
+        else:
+            demo.show_after(rows)
+            demo.show_figures(rows)
+        return rows
+
+
+def _checked(question: str) -> str:
+    if question not in sample.load().queries:
+        raise InvalidInput(f"The questions of the sample are q01 to q20, and {question!r} is none of them.")
+    return question
 
 
 class _Demo:
-    def __init__(self, chat: Backend | None, pricing: Pricing, progress: Progress) -> None:
+    def __init__(self, chat: Backend | None, pricing: Pricing, progress: Progress, question: str) -> None:
         self._data = sample.load()
+        self._question = question
         self._chat = chat
         self._pricing = pricing
         self._progress = progress
@@ -109,22 +129,25 @@ class _Demo:
 
     def show_before(self) -> None:
         """The question, and what the vector store finds for it."""
-        names = [document.id for document in self._found[_QUESTION][:_SHOWN]]
+        names = [document.id for document in self._found[self._question][:_SHOWN]]
         self._print(
-            f"Question {_QUESTION} of the sample: {self._data.queries[_QUESTION]}\n",
+            textwrap.fill(f"Question {self._question}: {self._data.queries[self._question]}", self._width) + "\n",
             f"Before: the first {_SHOWN} of {_RETRIEVED} from Chroma, by the cosine of all-MiniLM-L6-v2",
             "(grade: 3 answers, 2 answers in part, 1 is on topic, 0 does not help)",
-            *page.listed(names, self._data.corpus, self._data.qrels[_QUESTION], self._width),
+            *page.listed(names, self._data.corpus, self._data.qrels[self._question], self._width),
         )
 
-    def show_after(self) -> None:
+    def show_after(self, rows: Sequence[Row]) -> None:
         """The same through the chain with a compressor; the cache already has the replies."""
         method: Method = _FUSION if self._chat is None else InsertRank()
+        values = [row.values[_STORE] for row in rows if row.method in (repr(FirstStage()), repr(method))]
         options: dict[str, Any] = {"backends": self._backends, "cache": self._bench.cache, "top_n": _SHOWN}
-        documents = chain.reranked(self._retriever, self._data.queries[_QUESTION], method=method, **options)
+        documents = chain.reranked(self._retriever, self._data.queries[self._question], method=method, **options)
         self._print(
             f"\nAfter: the same chain with RerankCompressor({method!r}, top_n={_SHOWN})",
-            *page.explained(documents, self._data.corpus, self._data.qrels[_QUESTION], self._width),
+            *page.explained(documents, self._data.corpus, self._data.qrels[self._question], self._width),
+            "",
+            textwrap.fill(page.of_one_question(self._question, *values), self._width),
         )
 
     def show_figures(self, rows: Sequence[Row]) -> None:

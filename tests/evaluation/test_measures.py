@@ -1,6 +1,5 @@
 """nDCG and others by ir_measures, against the formula written out."""
 
-import math
 import sys
 
 import pytest
@@ -9,17 +8,7 @@ from hypothesis import strategies as st
 
 from rerank_plugins.errors import InvalidInput, MissingExtra
 from rerank_plugins.evaluation import measure
-
-
-def ndcg(order: list[str], grades: dict[str, int], cutoff: int = 10) -> float:
-    """Järvelin and Kekäläinen's, with linear gains."""
-
-    def dcg(gains: list[int]) -> float:
-        return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains[:cutoff], start=1))
-
-    best = dcg(sorted(grades.values(), reverse=True))
-    return dcg([grades.get(document, 0) for document in order]) / best if best else 0.0
-
+from tests.ndcg import ndcg
 
 DOCUMENTS = [f"d{number:02d}" for number in range(30)]
 
