@@ -25,7 +25,7 @@ from rerank_plugins.ranking import Usage
 __all__ = ["QUESTION", "run_demo"]
 
 QUESTION = "q20"
-_RETRIEVED = 15
+_RETRIEVED = 10
 _SHOWN = 5
 _STORE, _KEYWORDS = "vector store", "keyword search"
 _ASKED_OF_SMALL_MODEL = {"questions": 1, "k": 5}  # it takes its time to write an answer that is none
