@@ -144,7 +144,7 @@ class _Demo:
         options: dict[str, Any] = {"backends": self._backends, "cache": self._bench.cache, "top_n": _SHOWN}
         documents = chain.reranked(self._retriever, self._data.queries[self._question], method=method, **options)
         self._print(
-            f"\nAfter: the same chain with RerankCompressor({method!r}, top_n={_SHOWN})",
+            f"\nAfter: with RerankCompressor({method!r}, top_n={_SHOWN})",
             *page.explained(documents, self._data.corpus, self._data.qrels[self._question], self._width),
             "",
             textwrap.fill(page.of_one_question(self._question, *values), self._width),
