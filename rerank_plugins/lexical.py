@@ -124,7 +124,7 @@ def candidate_scores(query: str, candidates: Sequence[Candidate], *, k1: float =
     """BM25 of each candidate over the list of candidates itself.
 
     >>> candidate_scores("rye", [Candidate("a wooden spoon"), Candidate("rye bread")])
-    [0.0, 0.516...]
+    [0.0, 0.364...]
     """
     asked = tokenize(query)
     # Words that are not asked for count in a document's length alone: as one filler they spare most of the indexing.
