@@ -141,10 +141,10 @@ def test_the_verdict_follows_from_the_figures() -> None:
     up = row("Up()", spread(0.5, 0.2), {query: value + 0.2 for query, value in FIRST.values[KEYWORDS].items()})
     down = row("Down()", spread(0.2, 0.2), spread(0.31, -0.1))
     text = said(up, down)
-    assert "Over vector store: clearly worse: Down() (-0.300, better on 0 questions and worse on 20)" in text
+    assert "Over the vector store: clearly worse: Down() (-0.300; 0 questions better, 20 worse)" in text
     assert "the very same order: Up()" in text
-    assert "Over keyword search: clearly better: Up() (+0.200, better on 20 questions and worse on 0)" in text
-    assert "no clear difference: Down() (+0.010, better on 10 questions and worse on 10)" in text
+    assert "Over the keyword search: clearly better: Up() (+0.200; 20 questions better, 0 worse)" in text
+    assert "no clear difference: Down() (+0.010; 10 questions better, 10 worse)" in text
 
 
 def test_an_answer_of_a_small_model_is_no_figure_of_quality() -> None:
@@ -153,7 +153,7 @@ def test_an_answer_of_a_small_model_is_no_figure_of_quality() -> None:
     partly = rerank(InsertRank(), "q", candidates, backends=FakeModel("[2]"))
     few = {"q0": 0.9}
     text = said(row("InsertRank()", few, rankings={STORE: [silent]}))
-    assert "it named none of the 3 passages; so that they stay in the first stage's order" in text
+    assert "it named none of the 3 passages: they stay in the first stage's order" in text
     assert "0.9" not in text
     text = said(row("InsertRank()", few, rankings={STORE: [partly]}))
     assert "it named 1 of the 3 passages; the others follow" in text
@@ -180,7 +180,7 @@ def test_money_is_shown_where_it_is_known() -> None:
     ("why", "phrase"),
     [
         ({"cosine": 0.512}, "cosine 0.51"),
-        ({"query_log_likelihood": -2.5}, "log-likelihood of the question -2.50"),
+        ({"query_log_likelihood": -2.5}, "question log-likelihood -2.50"),
         ({"bm25": 1.0, "shown": "1.000", "ranked_by_model": False}, "BM25 1.000 was shown; not named by the model"),
         ({"ranked_by_model": True, "reasoning": "It answers."}, "placed by the model; It answers."),
         ({}, "no reason was given"),

@@ -57,7 +57,7 @@ def words(why: Mapping[str, Any]) -> str:
 
 _NUMBERS = {
     "cosine": "cosine",
-    "query_log_likelihood": "log-likelihood of the question",
+    "query_log_likelihood": "question log-likelihood",
     "first_stage_score": "the first stage's score",
 }
 
@@ -107,7 +107,7 @@ def verdict(rows: Sequence[Row], stages: Sequence[str], width: int) -> Iterator[
         measured = {
             row.method: compared(row.values[stage], first.values[stage]) for row in whole if stage in row.values
         }
-        yield textwrap.fill(f"Over {stage}: {_findings(measured)}.", width)
+        yield textwrap.fill(f"Over the {stage}: {_findings(measured)}.", width)
     for row in others:
         if _is_partial(row, first, stages):
             yield textwrap.fill(_answers(row.method, row.rankings[stages[0]]), width)
@@ -132,18 +132,20 @@ def _findings(measured: Mapping[str, Comparison]) -> str:
 
 
 def _result(name: str, found: Comparison) -> str:
-    return f"{name} ({found.gain:+.3f}, better on {found.better} questions and worse on {found.worse})"
+    return f"{name} ({found.gain:+.3f}; {found.better} questions better, {found.worse} worse)"
 
 
 def _answers(method: str, rankings: Sequence[Ranking]) -> str:
     """What a model that is too small made of being asked to write an order: no figure of quality."""
     asked = sum(len(ranking) for ranking in rankings)
     named = sum(bool(item.why.get("ranked_by_model")) for ranking in rankings for item in ranking)
-    rest = "the others follow" if named else "so that they stay"
+    others = (
+        f"{named} of the {asked} passages; the others follow" if named else f"none of the {asked} passages: they stay"
+    )
     return (
-        f"{method} asks the small model to write the order itself. On {_questions(len(rankings))} it named "
-        f"{named or 'none'} of the {asked} passages; {rest} in the first stage's order. Such an answer says nothing "
-        "about the method: that takes a larger model (--model, --base-url)."
+        f"{method} asks the small model to write the order itself. On {_questions(len(rankings))} it named {others} in "
+        "the first stage's order. Such an answer says nothing about the method, which takes a larger model (--model, "
+        "--base-url)."
     )
 
 

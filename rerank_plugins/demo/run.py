@@ -145,6 +145,7 @@ class _Demo:
         documents = chain.reranked(self._retriever, self._data.queries[self._question], method=method, **options)
         self._print(
             f"\nAfter: with RerankCompressor({method!r}, top_n={_SHOWN})",
+            *(["(in brackets what each score adds, in standard deviations)"] if method == _FUSION else []),
             *page.explained(documents, self._data.corpus, self._data.qrels[self._question], self._width),
             "",
             textwrap.fill(page.of_one_question(self._question, *values), self._width),
