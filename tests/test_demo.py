@@ -17,6 +17,7 @@ from rerank_plugins import (
     Ranking,
     Usage,
     rerank,
+    rerank_many,
     sample,
 )
 from rerank_plugins.cli import main
@@ -330,7 +331,7 @@ def test_the_figures_are_those_of_the_rankings(capsys: pytest.CaptureFixture[str
     # The first stage, found without Chroma: the cosines themselves.
     data = sample.load()
     whole = [Candidate(passage.text, id=name) for name, passage in data.corpus.items()]
-    by_cosine = [rerank(Embedding(), query, whole, backends=minilm) for query in data.queries.values()]
+    by_cosine = rerank_many(Embedding(), [(query, whole) for query in data.queries.values()], backends=minilm)
     assert first["ndcg@10"] == pytest.approx(recomputed(by_cosine), abs=0.01)
     assert embedding["ndcg@10"] == pytest.approx(first["ndcg@10"], abs=0.01), "the store sorted by the same cosines"
     # A likelihood is never positive, and a document's score does not depend on the others in its list.
