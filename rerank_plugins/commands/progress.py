@@ -60,6 +60,7 @@ class Progress:
         if self._line is not None:
             self._line.clear()
         yield
+        self._show()
 
     def _show(self) -> None:
         if self._line is not None:
