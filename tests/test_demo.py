@@ -109,7 +109,9 @@ def test_a_list_can_be_measured_on_a_few_questions() -> None:
     assert {stage: len(values) for stage, values in row.values.items()} == {KEYWORDS: 3}
     assert row.mean(KEYWORDS) == pytest.approx(recomputed(row.rankings[KEYWORDS]))
     assert row.mean(STORE) is None
-    assert row.as_json([KEYWORDS, STORE])["questions"] == 3
+    figures = row.as_json([KEYWORDS, STORE], 20)
+    assert figures["questions"] == 3 and "On 3 of 20 questions" in figures["note"]
+    assert "note" not in row.as_json([KEYWORDS, STORE], 3)
 
 
 def test_a_chat_model_that_never_answers_is_no_row() -> None:

@@ -51,19 +51,21 @@ class Row:
         """Mean nDCG@10 over the questions, or None where it was not measured."""
         return fmean(self.values[stage].values()) if self.values.get(stage) else None
 
-    def as_json(self, stages: Sequence[str]) -> dict[str, Any]:
-        """The figures, those of the first stage named first under the plain name."""
-        usage = self.usage
+    def as_json(self, stages: Sequence[str], questions: int) -> dict[str, Any]:
+        """The figures, those of the first stage named first under the plain name; `questions` is how many there are."""
+        usage, measured = self.usage, len(self.values[stages[0]])
         figures = {
             "method": self.method,
             "ndcg@10": self.mean(stages[0]),
             "seconds": round(usage.seconds, 3),
             "calls": usage.calls,
-            "questions": len(self.values[stages[0]]),
+            "questions": measured,
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
         }
         figures |= {f"ndcg@10 over {stage}": self.mean(stage) for stage in stages[1:] if stage in self.values}
+        if measured < questions:
+            figures["note"] = f"On {measured} of {questions} questions: it cannot be compared with the other rows."
         return figures if self.dollars is None else figures | {"dollars": self.dollars}
 
 

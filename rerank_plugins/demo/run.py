@@ -65,7 +65,7 @@ def run_demo(
             demo.show_before()
         rows = demo.rows()
         if as_json:
-            print(json.dumps({"rows": [row.as_json([_STORE, _KEYWORDS]) for row in rows]}))
+            print(json.dumps({"rows": [row.as_json([_STORE, _KEYWORDS], len(rows[0].values[_STORE])) for row in rows]}))
         else:
             demo.show_after(rows)
             demo.show_figures(rows)
