@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks._timing import medians
 from rerank_plugins.backends.embedded import smollm2_file
-from rerank_plugins.backends.gguf_files import read_once
-from rerank_plugins.backends.transformers_lm import TransformersLM
+from rerank_plugins.backends.local.gguf_files import read_once
+from rerank_plugins.backends.local.transformers_lm import TransformersLM
 from rerank_plugins.prompts.likelihood import likelihood_request
 from rerank_plugins.requests import Likelihood
 

@@ -254,7 +254,7 @@ def test_an_empty_input(run: Run) -> None:
 
 
 def test_a_missing_package_is_named_with_its_pip_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rerank_plugins.backends.local.find_spec", lambda name: None)
+    monkeypatch.setattr("rerank_plugins.backends.loading.find_spec", lambda name: None)
     ran = run("--method", "InsertRank", "--query", "q", *DOWN)
     assert ran.code == 2 and "pip install 'rerank-plugins[openai]'" in ran.said
 

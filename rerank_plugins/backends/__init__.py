@@ -6,11 +6,11 @@ from rerank_plugins.backends import registry
 from rerank_plugins.backends.base import Backend, BatchBackend, CallBackend
 
 if TYPE_CHECKING:
-    from rerank_plugins.backends.cross_encoder import CrossEncoder
+    from rerank_plugins.backends.local.cross_encoder import CrossEncoder
+    from rerank_plugins.backends.local.sentence_embedder import SentenceEmbedder
+    from rerank_plugins.backends.local.transformers_lm import TransformersLM
     from rerank_plugins.backends.openai.chat import OpenAIChat
     from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
-    from rerank_plugins.backends.sentence_embedder import SentenceEmbedder
-    from rerank_plugins.backends.transformers_lm import TransformersLM
 
 __all__ = [
     "Backend",

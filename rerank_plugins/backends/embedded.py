@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from rerank_plugins.backends.sentence_embedder import SentenceEmbedder
-from rerank_plugins.backends.transformers_lm import TransformersLM
+from rerank_plugins.backends.local.sentence_embedder import SentenceEmbedder
+from rerank_plugins.backends.local.transformers_lm import TransformersLM
 from rerank_plugins.errors import MissingExtra
 
 __all__ = ["minilm", "smollm2", "smollm2_file"]

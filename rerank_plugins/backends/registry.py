@@ -14,7 +14,7 @@ __all__ = ["BACKENDS", "Entry", "load", "unmet"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a backend lives, what it answers, and the extra that it needs."""
+    """Where a backend lives in this package, what it answers, and the extra that it needs."""
 
     path: str
     kinds: tuple[type[Request], ...]
@@ -22,11 +22,11 @@ class Entry:
 
 
 BACKENDS: dict[str, Entry] = {
-    "CrossEncoder": Entry("rerank_plugins.backends.cross_encoder", (ScorePairs,), "sentence-transformers"),
-    "OpenAIChat": Entry("rerank_plugins.backends.openai.chat", (Chat, Choose), "openai"),
-    "OpenAIEmbedder": Entry("rerank_plugins.backends.openai.embedder", (Embed,), "openai"),
-    "SentenceEmbedder": Entry("rerank_plugins.backends.sentence_embedder", (Embed,), "sentence-transformers"),
-    "TransformersLM": Entry("rerank_plugins.backends.transformers_lm", (Chat, Choose, Likelihood), "transformers"),
+    "CrossEncoder": Entry("local.cross_encoder", (ScorePairs,), "sentence-transformers"),
+    "OpenAIChat": Entry("openai.chat", (Chat, Choose), "openai"),
+    "OpenAIEmbedder": Entry("openai.embedder", (Embed,), "openai"),
+    "SentenceEmbedder": Entry("local.sentence_embedder", (Embed,), "sentence-transformers"),
+    "TransformersLM": Entry("local.transformers_lm", (Chat, Choose, Likelihood), "transformers"),
 }
 
 
@@ -36,7 +36,7 @@ def load(name: str) -> Any:
         entry = BACKENDS[name]
     except KeyError:
         raise AttributeError(f"There is no backend {name!r}; there are {', '.join(BACKENDS)}.") from None
-    return getattr(importlib.import_module(entry.path), name)
+    return getattr(importlib.import_module(f"{__package__}.{entry.path}"), name)
 
 
 def unmet(kind: type[Request], method: str, given: list[str]) -> UnmetNeed:

@@ -32,7 +32,6 @@ def check_packages() -> None:
 def retriever_over(passages: Mapping[str, Passage], embedder: BatchBackend, k: int) -> Any:
     """Index passages in a Chroma that lives in memory, and make the retriever of the best `k` by cosine."""
     from chromadb import EphemeralClient
-    from chromadb.config import Settings
     from langchain_chroma import Chroma
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
@@ -47,7 +46,7 @@ def retriever_over(passages: Mapping[str, Passage], embedder: BatchBackend, k: i
     store = Chroma(
         "rerank-plugins-demo",
         Embedder(),
-        client=EphemeralClient(Settings(anonymized_telemetry=False)),
+        client=EphemeralClient(),  # any settings would clash with another one's in this process
         collection_metadata={"hnsw:space": "cosine"},
     )
     store.add_documents([Document(passage.text, id=name) for name, passage in passages.items()])

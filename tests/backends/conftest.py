@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rerank_plugins.backends.sentence_embedder import SentenceEmbedder
-from rerank_plugins.backends.transformers_lm import TransformersLM
+from rerank_plugins.backends.local.sentence_embedder import SentenceEmbedder
+from rerank_plugins.backends.local.transformers_lm import TransformersLM
 from rerank_plugins.errors import MissingExtra
 
 CHATML = (

@@ -1,8 +1,8 @@
 import pytest
 
 from rerank_plugins.backends import embedded
-from rerank_plugins.backends.sentence_embedder import SentenceEmbedder
-from rerank_plugins.backends.transformers_lm import TransformersLM
+from rerank_plugins.backends.local.sentence_embedder import SentenceEmbedder
+from rerank_plugins.backends.local.transformers_lm import TransformersLM
 from rerank_plugins.errors import MissingExtra
 
 

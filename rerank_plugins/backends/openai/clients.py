@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from rerank_plugins.backends.local import Once
+from rerank_plugins.backends.loading import Once
 from rerank_plugins.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -117,6 +117,7 @@ class OpenAIEmbedder:
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)  # none is still at work when the caller goes on
 
     def _batches(self, request: Embed) -> Iterator[list[str]]:
         """The texts as they are sent, as many together as one request takes."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from rerank_plugins.backends.asking import Body
-from rerank_plugins.backends.local import Once, require
+from rerank_plugins.backends.loading import Once, require
 from rerank_plugins.backends.openai.clients import MadeClients, UsersClients
 from rerank_plugins.errors import BadReply, CallTimeout, InvalidInput
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rerank_plugins.backends.prompt_tokens import PromptTokens
+from rerank_plugins.backends.local.prompt_tokens import PromptTokens
 from rerank_plugins.errors import InvalidInput, Refused
 from rerank_plugins.requests import Message
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from rerank_plugins import Candidate, Likelihood, rerank, rerank_many
-from rerank_plugins.backends.transformers_lm import TransformersLM
+from rerank_plugins.backends.local.transformers_lm import TransformersLM
 from rerank_plugins.requests import Choose, Measured
 from rerank_plugins.requests import Likelihood as Request
-from tests.backends import reference
+from tests.backends.local import reference
 
 pytestmark = pytest.mark.slow
 

@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from rerank_plugins.backends import causal_lm
-from rerank_plugins.backends.batching import Stats, form_batches
-from rerank_plugins.backends.gguf_files import read_once
-from rerank_plugins.backends.lm_requests import LMRequests, Scoring, Writing
-from rerank_plugins.backends.local import Once, loading, require
-from rerank_plugins.backends.prompt_tokens import PromptTokens
+from rerank_plugins.backends.loading import Once, loading, require
+from rerank_plugins.backends.local import causal_lm
+from rerank_plugins.backends.local.batching import Stats, form_batches
+from rerank_plugins.backends.local.gguf_files import read_once
+from rerank_plugins.backends.local.lm_requests import LMRequests, Scoring, Writing
+from rerank_plugins.backends.local.prompt_tokens import PromptTokens
 from rerank_plugins.errors import InvalidInput, Refused
 from rerank_plugins.requests import Chat, Choose, Failed, Likelihood, Reply, Request
 

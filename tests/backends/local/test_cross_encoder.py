@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rerank_plugins import CrossEncode, rerank, rerank_many
-from rerank_plugins.backends import local
-from rerank_plugins.backends.cross_encoder import CrossEncoder
+from rerank_plugins.backends import loading
+from rerank_plugins.backends.local.cross_encoder import CrossEncoder
 from rerank_plugins.errors import InvalidInput, MissingExtra
 from rerank_plugins.requests import Scored, ScorePairs
 
@@ -23,7 +23,7 @@ def scored(backend: CrossEncoder, *requests: ScorePairs) -> list[tuple[float, ..
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "find_spec", lambda name: None)
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"CrossEncoder needs the package 'sentence-transformers'"):
         CrossEncoder()
 

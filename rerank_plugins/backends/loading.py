@@ -1,4 +1,4 @@
-"""What the backends that compute in this process share: packages checked early, a model loaded late and once."""
+"""What model backends share: packages checked early, a model or client made late and once."""
 
 from __future__ import annotations
 

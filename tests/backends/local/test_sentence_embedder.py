@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rerank_plugins import Embedding, rerank, rerank_many
-from rerank_plugins.backends import local
-from rerank_plugins.backends.sentence_embedder import SentenceEmbedder
+from rerank_plugins.backends import loading
+from rerank_plugins.backends.local.sentence_embedder import SentenceEmbedder
 from rerank_plugins.errors import InvalidInput, MissingExtra
 from rerank_plugins.requests import Embed, Embedded
 
@@ -47,7 +47,7 @@ class Newer(Counting):
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "find_spec", lambda name: None)
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"'sentence-transformers'.*rerank-plugins\[sentence-transformers\]"):
         SentenceEmbedder("x/y")
 

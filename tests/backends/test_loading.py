@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from rerank_plugins.backends.local import Once, loading, require
+from rerank_plugins.backends.loading import Once, loading, require
 from rerank_plugins.errors import InvalidInput, MissingExtra, Refused
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerank_plugins.backends.transformers_lm import TransformersLM
+from rerank_plugins.backends.local.transformers_lm import TransformersLM
 from rerank_plugins.requests import Chat, Choose, Likelihood, Request
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from rerank_plugins import Limits, rerank, rerank_many
-from rerank_plugins.backends import local
-from rerank_plugins.backends.batching import MAX_WASTE, Stats
-from rerank_plugins.backends.causal_lm import CausalLM
-from rerank_plugins.backends.transformers_lm import TransformersLM
+from rerank_plugins.backends import loading
+from rerank_plugins.backends.local.batching import MAX_WASTE, Stats
+from rerank_plugins.backends.local.causal_lm import CausalLM
+from rerank_plugins.backends.local.transformers_lm import TransformersLM
 from rerank_plugins.errors import CallError, InvalidInput, MissingExtra, PromptTooLong, Refused
 from rerank_plugins.methods import Likelihood as LikelihoodMethod
 from rerank_plugins.requests import (
@@ -29,7 +29,7 @@ from rerank_plugins.requests import (
     Request,
 )
 from rerank_plugins.text import Document, Prompt
-from tests.backends import reference
+from tests.backends.local import reference
 
 WORDS = "the crust of a loaf is soft with steam why does dough rise yes no because".split()
 
@@ -66,12 +66,12 @@ class TestArguments:
             TransformersLM("x/y", **{option: -1})
 
     def test_a_missing_package_is_named_before_anything_is_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(local, "find_spec", lambda name: None)
+        monkeypatch.setattr(loading, "find_spec", lambda name: None)
         with pytest.raises(MissingExtra, match=r"TransformersLM needs the package 'torch'.*plugins\[transformers\]"):
             TransformersLM("x/y")
 
     def test_a_gguf_file_needs_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(local, "find_spec", lambda name: None if name == "gguf" else name)
+        monkeypatch.setattr(loading, "find_spec", lambda name: None if name == "gguf" else name)
         with pytest.raises(MissingExtra, match="a GGUF file needs the package 'gguf'"):
             TransformersLM("x/y", gguf_file="z.gguf")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rerank_plugins.backends.local import Once, loading, require
+from rerank_plugins.backends.loading import Once, loading, require
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.ranking import Usage
 from rerank_plugins.requests import Embed, Embedded, Reply, Request

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_plugins.backends.batching import MAX_WASTE, Stats, form_batches
+from rerank_plugins.backends.local.batching import MAX_WASTE, Stats, form_batches
 
 lengths = st.lists(st.integers(1, 500), max_size=80)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rerank_plugins.backends.batching import Stats
+from rerank_plugins.backends.local.batching import Stats
 
 if TYPE_CHECKING:
     import torch

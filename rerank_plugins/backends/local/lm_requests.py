@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rerank_plugins.backends.batching import Stats
-from rerank_plugins.backends.causal_lm import CausalLM, Draw, Row
 from rerank_plugins.backends.fitting import cut_note, fit_messages, fit_prompt
-from rerank_plugins.backends.prompt_tokens import PromptTokens
+from rerank_plugins.backends.local.batching import Stats
+from rerank_plugins.backends.local.causal_lm import CausalLM, Draw, Row
+from rerank_plugins.backends.local.prompt_tokens import PromptTokens
 from rerank_plugins.errors import PromptTooLong, RerankError, classify
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Chat, ChatReply, Choose, Chosen, Failed, Likelihood, Measured, Message, Reply
