@@ -75,12 +75,14 @@ class Ranked:
     """A document in its place.
 
     Args:
-        index: Its position in the list that was handed in: its identity.
+        index: Its position in the list that was handed in: its identity. The documents that a method found itself
+            have the positions after those.
         candidate: The candidate itself, unchanged.
         rank: 1 for the best.
         score: Higher is better; what it means stands in `Ranking.score_kind`. Where only the order means
             anything it is 1 / rank. None for a document that the method could not score.
         why: The method's reasons, as plain data.
+        added: Whether the method found it itself, so that it was not in the list that was handed in.
     """
 
     index: int
@@ -88,6 +90,7 @@ class Ranked:
     rank: int
     score: float | None
     why: Mapping[str, Any]
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,14 @@ class Dropped:
     reason: str
     score: float | None = None
     why: Mapping[str, Any] = field(default_factory=dict)
+    added: bool = False
 
 
 @dataclass(frozen=True)
 class Ranking(Sequence[Ranked]):
     """The documents, best first. With `.dropped` it holds each document that was handed in exactly once.
+
+    A method that retrieves can add documents; they stand in it once each, too, marked as `added`.
 
     Args:
         ranked: The documents in order.
@@ -153,7 +159,7 @@ def explanation(ranking: Ranking, item: Ranked) -> dict[str, Any]:
         "rank": item.rank,
         "score": item.score,
         "score_kind": ranking.score_kind,
-        "first_stage_rank": item.index + 1,
+        "first_stage_rank": None if item.added else item.index + 1,
         "first_stage_score": item.candidate.score,
         "why": dict(item.why),
     }
@@ -170,6 +176,7 @@ class Verdict:
         dropped: Index to the reason why the method leaves this document out by design.
         notes: What a reader should know.
         score_kind: What the scores mean.
+        added: Documents that the method found itself. Their indices follow those of the candidates.
     """
 
     order: Sequence[int]
@@ -178,6 +185,7 @@ class Verdict:
     dropped: Mapping[int, str] = field(default_factory=dict)
     notes: Sequence[Note] = ()
     score_kind: ScoreKind = "order"
+    added: Sequence[Candidate] = ()
 
 
 def order_by(
@@ -211,22 +219,30 @@ def settle(
     """Turn a verdict into a ranking that holds each candidate exactly once: the one place where this is enforced.
 
     What the verdict leaves out follows in first-stage order, what it repeats or invents is ignored, and both
-    are noted.
+    are noted. Documents that the verdict adds are treated as if they had been handed in after the others.
 
     >>> settle(Verdict(order=[2, 2, 7]), [Candidate("a"), Candidate("b"), Candidate("c")]).order
     [2, 0, 1]
     """
+    given, candidates = len(candidates), (*candidates, *verdict.added)
     dropped = {index: reason for index, reason in verdict.dropped.items() if 0 <= index < len(candidates)}
     named = [index for index in dict.fromkeys(verdict.order) if 0 <= index < len(candidates) and index not in dropped]
     unnamed = sorted(set(range(len(candidates))).difference(named, dropped))
     ranked = tuple(
-        Ranked(index, candidates[index], rank, _score(verdict, index, rank), verdict.why.get(index, {}))
+        Ranked(index, candidates[index], rank, _score(verdict, index, rank), verdict.why.get(index, {}), index >= given)
         for rank, index in enumerate(named + unnamed, start=1)
     )
     kept = ranked if top_n is None else ranked[:top_n]
     below = [_left_out(item, f"ranked below top_n={top_n}") for item in ranked[len(kept) :]]
     by_design = [
-        Dropped(index, candidates[index], reason, finite(verdict.scores.get(index)), verdict.why.get(index, {}))
+        Dropped(
+            index,
+            candidates[index],
+            reason,
+            finite(verdict.scores.get(index)),
+            verdict.why.get(index, {}),
+            index >= given,
+        )
         for index, reason in dropped.items()
     ]
     return Ranking(
@@ -240,7 +256,7 @@ def settle(
 
 
 def _left_out(item: Ranked, reason: str) -> Dropped:
-    return Dropped(item.index, item.candidate, reason, item.score, item.why)
+    return Dropped(item.index, item.candidate, reason, item.score, item.why, item.added)
 
 
 def _score(verdict: Verdict, index: int, rank: int) -> float | None:

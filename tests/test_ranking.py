@@ -88,3 +88,24 @@ def test_an_explanation_is_plain_data(score: float | None) -> None:
         "first_stage_score": score,
         "why": {"a": [1]},
     }
+
+
+def test_documents_that_a_method_added_stand_after_those_given():
+    handed, found = (
+        [Candidate("a", score=2.0), Candidate("b", score=1.0)],
+        [Candidate("c"), Candidate("d"), Candidate("e")],
+    )
+    verdict = Verdict(
+        order=[2, 0], scores={2: 3.0, 0: 1.0}, dropped={3: "not wanted"}, added=found, score_kind="relative"
+    )
+    ranking = settle(verdict, handed)
+    assert ranking.order == [2, 0, 1, 4]
+    assert [item.added for item in ranking] == [True, False, False, True]
+    assert [(item.index, item.candidate, item.added) for item in ranking.dropped] == [(3, found[1], True)]
+    assert explanation(ranking, ranking[0])["first_stage_rank"] is None
+    assert explanation(ranking, ranking[1])["first_stage_rank"] == 1
+
+
+def test_top_n_cuts_added_documents_as_all_others():
+    ranking = settle(Verdict(order=[1, 0], added=[Candidate("b")]), [Candidate("a")], top_n=1)
+    assert ranking.order == [1] and [item.index for item in ranking.dropped] == [0]

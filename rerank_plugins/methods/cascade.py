@@ -58,15 +58,19 @@ class Cascade(Options):
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         steps = len(self.methods)
         counts = (self.keep,) * (steps - 1) if isinstance(self.keep, int) else self.keep
-        alive, behind = list(range(len(candidates))), list[int]()
-        why: dict[int, list[Mapping[str, Any]]] = {index: [] for index in alive}
+        pool, alive, behind = list(candidates), list(range(len(candidates))), list[int]()
+        why: dict[int, list[Mapping[str, Any]]] = {}
         dropped: dict[int, str] = {}
         notes: list[Note] = []
         for method, count in zip(self.methods, (*counts, len(candidates)), strict=True):
-            verdict = yield from method.steps(query, [candidates[index] for index in alive])
-            ranking = settle(verdict, [candidates[index] for index in alive])
+            seen = [pool[index] for index in alive]
+            verdict = yield from method.steps(query, seen)
+            ranking = settle(verdict, seen)
+            alive += range(len(pool), len(pool) + len(verdict.added))
+            pool += verdict.added
             for item in (*ranking, *ranking.dropped):
-                why[alive[item.index]].append({"method": repr(method), "score": item.score, "why": dict(item.why)})
+                stage = {"method": repr(method), "score": item.score, "why": dict(item.why)}
+                why.setdefault(alive[item.index], []).append(stage)
             dropped |= {alive[item.index]: item.reason for item in ranking.dropped}
             notes += ranking.notes
             order = [alive[position] for position in ranking.order]
@@ -76,4 +80,5 @@ class Cascade(Options):
             why={index: {"cascade": stages} for index, stages in why.items()},
             dropped=dropped,
             notes=notes,
+            added=pool[len(candidates) :],
         )

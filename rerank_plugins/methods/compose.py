@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, needs_of
-from rerank_plugins.ranking import Ranking, Verdict, settle
+from rerank_plugins.ranking import Verdict
 from rerank_plugins.requests import Request, Steps
 
-__all__ = ["checked_methods", "needs_of_all", "together"]
+__all__ = ["checked_methods", "needs_of_all", "pooled", "together"]
 
 
 def together(all_steps: Sequence[Steps]) -> Generator[Sequence[Request], Sequence[Any], list[Verdict]]:
@@ -43,9 +44,41 @@ class _Track:
             self.verdict = end.value
 
 
-def settled(verdict: Verdict, candidates: Sequence[Candidate]) -> Ranking:
-    """A part's verdict as a whole ranking, to go on from."""
-    return settle(verdict, candidates)
+def pooled(verdicts: Sequence[Verdict], count: int) -> tuple[list[Verdict], list[Candidate]]:
+    """The verdicts of several methods over one pool: the `count` candidates, then all that any of them added.
+
+    What several have added, known by its id or else its text, is one document.
+
+    >>> one = Verdict(order=[2, 0, 1], added=[Candidate("new", id="n")])
+    >>> two = Verdict(order=[0, 3, 1, 2], added=[Candidate("other", id="o"), Candidate("new", id="n")])
+    >>> verdicts, added = pooled([one, two], 2)
+    >>> [verdict.order for verdict in verdicts], [candidate.id for candidate in added]
+    ([[2, 0, 1], [0, 2, 1, 3]], ['n', 'o'])
+    """
+    places: dict[tuple[str | None, str], int] = {}
+    added: list[Candidate] = []
+    moved = []
+    for verdict in verdicts:
+        to = list(range(count))
+        for candidate in verdict.added:
+            key = ("id", candidate.id) if candidate.id is not None else (None, candidate.text)
+            if key not in places:
+                places[key] = count + len(added)
+                added.append(candidate)
+            to.append(places[key])
+        moved.append(_moved(verdict, to))
+    return [replace(verdict, added=added) for verdict in moved], added
+
+
+def _moved(verdict: Verdict, to: Sequence[int]) -> Verdict:
+    known = range(len(to))
+    return replace(
+        verdict,
+        order=[to[index] if index in known else index for index in verdict.order],
+        scores={to[index]: score for index, score in verdict.scores.items() if index in known},
+        why={to[index]: why for index, why in verdict.why.items() if index in known},
+        dropped={to[index]: reason for index, reason in verdict.dropped.items() if index in known},
+    )
 
 
 def checked_methods(name: str, methods: Iterable[Any]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
-from rerank_plugins.methods.compose import checked_methods, needs_of_all, together
+from rerank_plugins.methods.compose import checked_methods, needs_of_all, pooled, together
 from rerank_plugins.ranking import Note, Ranking, order_by, settle
 from rerank_plugins.requests import Request, Steps
 
@@ -67,15 +67,17 @@ class Fuse(Options):
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         verdicts = yield from together([method.steps(query, candidates) for method in self.methods])
+        verdicts, added = pooled(verdicts, len(candidates))
         rankings = [settle(verdict, candidates) for verdict in verdicts]
+        everything = range(len(candidates) + len(added))
         weights = self.weights or (1.0,) * len(self.methods)
         voices = [_by_rank(ranking) if self.norm == "rrf" else _by_score(ranking) for ranking in rankings]
         totals = [
             sum(weight * voice.get(index, 0.0) for weight, voice in zip(weights, voices, strict=True))
-            for index in range(len(candidates))
+            for index in everything
         ]
-        why = {index: self._why(index, rankings, voices, weights) for index in range(len(candidates))}
-        return order_by(totals, why=why, notes=_notes(rankings))
+        why = {index: self._why(index, rankings, voices, weights) for index in everything}
+        return replace(order_by(totals, why=why, notes=_notes(rankings)), added=added)
 
     def _why(
         self, index: int, rankings: Sequence[Ranking], voices: Sequence[dict[int, float]], weights: Sequence[float]

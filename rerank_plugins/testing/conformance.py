@@ -30,7 +30,7 @@ from rerank_plugins.ranking import Ranking
 from rerank_plugins.requests import Request
 from rerank_plugins.testing.fakes import Fails, FakeModel
 
-__all__ = ["DOCUMENTS", "FAILURES", "REPLIES", "Driver", "MethodConformance", "Task", "check_accounted"]
+__all__ = ["DOCUMENTS", "FAILURES", "FOUND", "REPLIES", "Driver", "MethodConformance", "Task", "check_accounted"]
 
 Driver = Callable[["Task"], Ranking]
 """Runs a task; what it gives back holds each document's index, as a `Ranking` does."""
@@ -109,6 +109,9 @@ REPLIES: Mapping[str, str] = {
     "null": "null",
 }
 
+FOUND: Sequence[Candidate] = (*DOCUMENTS["many"][5:7], Candidate(f"A passage found later, {CANARY}.", id="later"))
+"""What a retriever finds: two passages of "many", and one that stands in no list."""
+
 FAILURES: Mapping[str, Callable[[], BaseException]] = {
     "timeout": lambda: CallTimeout("late"),
     "refused": lambda: Refused("no", status=400),
@@ -121,9 +124,11 @@ FAILURES: Mapping[str, Callable[[], BaseException]] = {
 def check_accounted(ranking: Ranking, candidates: Sequence[Candidate]) -> None:
     """Each document exactly once, ranks from 1, scores that are numbers in the order of the ranks."""
     indices = [item.index for item in ranking] + [item.index for item in ranking.dropped]
-    assert sorted(indices) == list(range(len(candidates))), "each document is ranked or dropped, once"
+    added = sum(item.added for item in (*ranking, *ranking.dropped))
+    assert sorted(indices) == list(range(len(candidates) + added)), "each document is ranked or dropped, once"
     for item in (*ranking, *ranking.dropped):
-        assert item.candidate is candidates[item.index], "a document comes back as it went in"
+        assert item.added == (item.index >= len(candidates)), "what was found later comes after what was given"
+        assert item.added or item.candidate is candidates[item.index], "a document comes back as it went in"
         json.dumps(item.why)
         assert item.score is None or math.isfinite(item.score)
     assert [item.rank for item in ranking] == list(range(1, len(ranking) + 1))
@@ -169,7 +174,7 @@ class MethodConformance:
         """Rerank through each driver; check what holds for every ranking, and that all drivers agree."""
         rankings = {}
         for name, driver in self.drivers.items():
-            model = FakeModel(says, fails=fails)
+            model = FakeModel(says, fails=fails, found=FOUND)
             rankings[name] = ranking = driver(Task(self.method, query, candidates, [model], top_n))
             check_accounted(ranking, candidates)
             sent = list(enumerate(model.requests))

@@ -47,7 +47,8 @@ class FakeModel:
         says: What it answers to `Chat`: one text for all, texts in turn (the last one repeats), or a callable.
         fails: Called with the number of the call (from 0) and the request; what it returns is raised.
         delay_s: Seconds before each answer.
-        found: What it finds for `Retrieve`.
+        found: What it finds for `Retrieve`: the same for every query, or a callable that is given the request.
+        neighbours: What stands around a chunk in its document, for `Neighbours`.
         identity: Its name, as the cache key has it.
 
     Attributes:
@@ -70,7 +71,8 @@ class FakeModel:
         *,
         fails: Fails | None = None,
         delay_s: float = 0.0,
-        found: Sequence[Candidate] = (),
+        found: Sequence[Candidate] | Callable[[Retrieve], Sequence[Candidate]] = (),
+        neighbours: Callable[[Neighbours], Sequence[Candidate]] = lambda asked: (),
         identity: str = "FakeModel",
     ) -> None:
         self.identity = identity
@@ -79,7 +81,8 @@ class FakeModel:
         self._says = says
         self._fails = fails
         self._delay_s = delay_s
-        self._found = found
+        self._found = found if callable(found) else lambda asked: found
+        self._neighbours = neighbours
         self._at_once = 0
         self._lock = threading.Lock()
 
@@ -118,7 +121,11 @@ class FakeModel:
         if isinstance(request, Chat):
             text = self._text(number, request)
             return ChatReply(text, usage=Usage(1, len(prompt_of(request).split()), len(text.split())))
-        return _ANSWERS[type(request)](request) if type(request) in _ANSWERS else Found(tuple(self._found))
+        if isinstance(request, Retrieve):
+            return Found(tuple(self._found(request)[: request.k]))
+        if isinstance(request, Neighbours):
+            return Found(tuple(self._neighbours(request)))
+        return _ANSWERS[type(request)](request)
 
     def _text(self, number: int, request: Chat) -> str:
         if isinstance(self._says, str):
@@ -150,5 +157,4 @@ _ANSWERS: dict[type[Request], Callable[[Any], Reply]] = {
     Attend: lambda asked: Attended(tuple(_number(asked.question + segment) for segment in asked.segments)),
     Embed: lambda asked: Embedded([_vector(text) for text in asked.texts]),
     ScorePairs: lambda asked: Scored(tuple(_number(asked.query + text) for text in asked.texts)),
-    Neighbours: lambda asked: Found(()),
 }

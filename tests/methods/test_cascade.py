@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from rerank_plugins import Cascade, CrossEncode, Embedding, FirstStage, InsertRank, rerank
+from rerank_plugins import Candidate, Cascade, CrossEncode, Embedding, FirstStage, InsertRank, rerank
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.requests import Chat
+from rerank_plugins.ranking import Verdict
+from rerank_plugins.requests import Chat, Steps
 from rerank_plugins.testing import FakeModel, prompt_of
 
 TEXTS = [f"text nr{number}." for number in range(10)]
@@ -53,3 +56,26 @@ def test_more_to_keep_than_there_are() -> None:
 def test_a_wrong_option_gets_a_sentence(arguments: Any, keep: Any, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         Cascade(*arguments, keep=keep)
+
+
+@dataclass(frozen=True)
+class Finds:
+    """A method that finds a document of its own and puts it first."""
+
+    text: str = "found"
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        yield from ()
+        count = len(candidates)
+        return Verdict(order=[count, *range(count)], added=[Candidate(self.text, id=self.text)])
+
+
+def test_what_a_stage_finds_goes_on_to_the_next():
+    ranking = rerank(Cascade(Finds("x"), Finds("y"), FirstStage(), keep=2), "q", ["a", "b", "c"])
+    assert [item.candidate.text for item in ranking] == ["y", "x", "a", "b", "c"]
+    assert ranking[0].added and not ranking[2].added
+    assert [stage["method"] for stage in ranking[1].why["cascade"]] == [
+        "Finds(text='x')",
+        "Finds(text='y')",
+        "FirstStage()",
+    ]

@@ -30,7 +30,18 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=repr, scope="class")
+def _params() -> list[object]:
+    """The first form of each method runs in `make check`, the others with the slow tests."""
+    seen: set[type] = set()
+    params = []
+    for form in FORMS:
+        marks = [pytest.mark.slow] if type(form) in seen else []
+        params.append(pytest.param(form, id=repr(form), marks=marks))
+        seen.add(type(form))
+    return params
+
+
+@pytest.mark.parametrize("form", _params(), scope="class")
 class TestConformance(MethodConformance):
     @pytest.fixture(autouse=True)
     def _method(self, form: Method) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from rerank_plugins import Candidate, Embedding, FirstStage, Fuse, InsertRank, Likelihood, rerank
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.ranking import order_by
+from rerank_plugins.ranking import Verdict, order_by
 from rerank_plugins.requests import Chat, Embed, Steps
 from rerank_plugins.requests import Likelihood as LikelihoodRequest
 from rerank_plugins.testing import FakeModel
@@ -97,3 +97,22 @@ def test_why_holds_every_part() -> None:
 def test_a_wrong_option_gets_a_sentence(arguments: Any, options: Any, words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         Fuse(*arguments, **options)
+
+
+@dataclass(frozen=True)
+class Finds:
+    """A method that finds documents of its own and puts them first."""
+
+    texts: tuple[str, ...]
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        yield from ()
+        count, found = len(candidates), [Candidate(text, id=text) for text in self.texts]
+        return Verdict(order=[*range(count, count + len(found)), *range(count)], added=found)
+
+
+def test_what_parts_find_is_one_pool():
+    ranking = rerank(Fuse(Finds(("x", "y")), Finds(("y",)), norm="rrf"), "q", ["a", "b"])
+    assert [item.candidate.text for item in ranking] == ["y", "x", "a", "b"]
+    assert [item.added for item in ranking] == [True, True, False, False]
+    assert len(ranking[0].why["fused"]) == 2

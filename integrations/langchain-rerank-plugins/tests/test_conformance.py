@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import ClassVar
 
+import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import SimpleChatModel
@@ -92,13 +93,16 @@ class TestListwise(ThroughTheCompressor):
     method = InsertRank()
 
 
+@pytest.mark.slow
 class TestFused(ThroughTheCompressor):
     method = Fuse(Embedding(), InsertRank(window=5))
 
 
+@pytest.mark.slow
 class TestOnCriteria(ThroughTheCompressor):
     method = Rebel(effort="brief", samples=2, batch=6)
 
 
+@pytest.mark.slow
 class TestOnCriteriaAsInThePaper(ThroughTheCompressor):
     method = Rebel.paper(1)

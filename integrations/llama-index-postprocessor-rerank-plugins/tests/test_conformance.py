@@ -107,13 +107,16 @@ class TestListwise(ThroughThePostprocessor):
     method = InsertRank()
 
 
+@pytest.mark.slow
 class TestFused(ThroughThePostprocessor):
     method = Fuse(Embedding(), InsertRank(window=5))
 
 
+@pytest.mark.slow
 class TestOnCriteria(ThroughThePostprocessor):
     method = Rebel(effort="brief", samples=2, batch=6)
 
 
+@pytest.mark.slow
 class TestOnCriteriaAsInThePaper(ThroughThePostprocessor):
     method = Rebel.paper(1)
