@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,6 +22,8 @@ class Candidate:
             is the position in the list that was handed in.
         score: The first stage's score, in its own unit and direction; None where it gave none.
         metadata: Whatever travels with the document. It is never changed.
+        embedding: The document's vector, if the store gave it, so that it need not be computed again. It has to be by
+            the model that embeds the query.
 
     >>> Candidate("Steam keeps the crust soft.", id="p7", score=0.61).id
     'p7'
@@ -31,6 +33,7 @@ class Candidate:
     id: str | None = None
     score: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    embedding: Sequence[float] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):

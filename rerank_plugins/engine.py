@@ -20,10 +20,20 @@ from rerank_plugins.backends import registry
 from rerank_plugins.backends.base import Backend, BatchBackend, index_by_kind
 from rerank_plugins.cache import Cache, ReplyCache
 from rerank_plugins.candidates import Candidate, encodable, well_formed
-from rerank_plugins.errors import BadReply, CallError, CallTimeout, LimitReached, PromptTooLong, Refused, classify
+from rerank_plugins.errors import (
+    BadReply,
+    CallError,
+    CallTimeout,
+    LimitReached,
+    PromptTooLong,
+    Refused,
+    Unanswered,
+    UnmetNeed,
+    classify,
+)
 from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, Observer, QueryEnded, QueryStarted
 from rerank_plugins.limits import Limits
-from rerank_plugins.methods.base import Method, needs_of
+from rerank_plugins.methods.base import Method, needs_of, wants_of
 from rerank_plugins.ranking import Note, Ranking, Usage, settle
 from rerank_plugins.requests import Chat, Failed, Reply, Request, Steps
 
@@ -142,6 +152,7 @@ class Engine:
         self._tasks_left = True
         self._rankings: dict[int, Ranking] = {}
         self._opened = self._taken = 0
+        self._wanted = wants_of(method)
         for kind in needs_of(method):
             self._backend_for(kind)
 
@@ -256,6 +267,9 @@ class Engine:
     # Requests
 
     def _ask(self, run: Run, slot: int, request: Request) -> None:
+        if type(request) in self._wanted and type(request) not in self._by_kind:
+            self._deliver(run, slot, Failed(Unanswered(str(self._unmet(type(request))))))
+            return
         backend = self._backend_for(type(request))
         units = list(request.units()) or [request]
         keys = self._cache.keys_of(units, backend.identity)
@@ -275,7 +289,10 @@ class Engine:
         try:
             return self._by_kind[kind]
         except KeyError:
-            raise registry.unmet(kind, self._label, [_name_of(backend) for backend in self._backends]) from None
+            raise self._unmet(kind) from None
+
+    def _unmet(self, kind: type[Request]) -> UnmetNeed:
+        return registry.unmet(kind, self._label, [_name_of(backend) for backend in self._backends])
 
     def _deliver(self, run: Run, slot: int, reply: Reply) -> None:
         run.replies[slot] = reply

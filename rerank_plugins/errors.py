@@ -10,6 +10,7 @@ RerankError
     ├── Refused         400, 401, 403, 404: the same again would be refused again
     │   └── PromptTooLong
     ├── BadReply        something arrived that is no answer, such as an HTML page
+    ├── Unanswered      a method would have liked to ask, and nothing given answers that
     └── LimitReached    a deadline or a budget of this rerank
 """
 
@@ -30,6 +31,7 @@ __all__ = [
     "Refused",
     "RerankError",
     "Transient",
+    "Unanswered",
     "UnmetNeed",
     "classify",
 ]
@@ -104,6 +106,14 @@ class PromptTooLong(Refused):
 
 class BadReply(CallError):
     """A reply arrived that cannot be read as one."""
+
+
+class Unanswered(CallError):
+    """No given backend answers a request that the method can do without (see `Method`); `need` says what would."""
+
+    def __init__(self, need: str) -> None:
+        super().__init__(need)
+        self.need = need
 
 
 class LimitReached(CallError):

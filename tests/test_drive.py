@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,6 +17,7 @@ from rerank_plugins import (
     Candidate,
     Embedding,
     FirstStage,
+    Fuse,
     InsertRank,
     Limits,
     Ranking,
@@ -25,9 +26,9 @@ from rerank_plugins import (
     rerank,
     rerank_many,
 )
-from rerank_plugins.errors import BadReply, InvalidInput, LimitReached, Refused, Transient, UnmetNeed
+from rerank_plugins.errors import BadReply, InvalidInput, LimitReached, Refused, Transient, Unanswered, UnmetNeed
 from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, QueryEnded, QueryStarted
-from rerank_plugins.ranking import Verdict, order_by
+from rerank_plugins.ranking import Note, Verdict, order_by
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Failed, Reply, Request, Steps
 from rerank_plugins.testing import FakeModel
 from tests.grading import TEXTS, WAYS, Grade, Way, grader, last_number, once
@@ -396,3 +397,35 @@ def test_limits_reached_are_no_errors_to_raise(way: Way) -> None:
     ranking = way(Grade(), "q", TEXTS, backends=grader(), limits=Limits(max_calls=1), on_error="raise")
     assert ranking.notes
     assert issubclass(LimitReached, Exception)
+
+
+@dataclass(frozen=True)
+class WouldLike:
+    """A method that embeds, and asks a chat model where there is one."""
+
+    needs: ClassVar[tuple[type[Request], ...]] = (Embed,)
+    wants: ClassVar[tuple[type[Request], ...]] = (Chat,)
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        said, _ = yield [Chat([{"role": "user", "content": query}]), Embed((query,), "query")]
+        known = isinstance(said, Failed) and isinstance(said.error, Unanswered)
+        return Verdict(order=range(len(candidates)), notes=[Note("info", said.error.need if known else said.text)])
+
+
+def test_what_a_method_can_do_without_is_no_failure() -> None:
+    embedder = FakeModel()
+    embedder.kinds = (Embed,)
+    ranking = rerank(WouldLike(), "q", ["a"], backends=[embedder], on_error="raise")
+    (note,) = ranking.notes
+    assert note.kind == "info" and "asks for a chat model's answer" in note.message and "OpenAIChat" in note.message
+    assert ranking.usage.calls == 1
+
+
+def test_what_a_method_wants_is_asked_where_something_answers() -> None:
+    ranking = rerank(Fuse(WouldLike(), WouldLike()), "q", ["a"], backends=[FakeModel("well")])
+    assert [note.message for note in ranking.notes] == ["well"]
+
+
+def test_what_a_method_needs_is_still_needed() -> None:
+    with pytest.raises(UnmetNeed, match="embedding vectors"):
+        rerank(WouldLike(), "q", ["a"])

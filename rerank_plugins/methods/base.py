@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.requests import Request, Steps
 
-__all__ = ["Method", "Options", "needs_of"]
+__all__ = ["Method", "Options", "needs_of", "wants_of"]
 
 
 @runtime_checkable
@@ -21,6 +21,8 @@ class Method(Protocol):
     sees have encodable text, and scores that are numbers or None. A reply may be `Failed`.
 
     A method may say in `needs` which kinds of request it makes; then it is refused early where no backend answers.
+    What it can do without it says in `wants` instead: where no backend answers that, the reply is `Failed` with
+    `Unanswered` and costs nothing, and the method goes on without it and notes what it did instead.
     """
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
@@ -36,6 +38,7 @@ class Options:
     """
 
     needs: ClassVar[tuple[type[Request], ...]] = ()
+    wants: ClassVar[tuple[type[Request], ...]] = ()
     values: ClassVar[tuple[type, ...]] = ()
 
     def __repr__(self) -> str:
@@ -50,6 +53,11 @@ class Options:
 def needs_of(method: Method) -> tuple[type[Request], ...]:
     """The kinds of request that a method says it makes; none if it does not say."""
     return tuple(getattr(method, "needs", ()))
+
+
+def wants_of(method: Method) -> tuple[type[Request], ...]:
+    """The kinds of request that a method makes where something answers them, and can do without."""
+    return tuple(getattr(method, "wants", ()))
 
 
 def _default(item: Field[Any]) -> Any:

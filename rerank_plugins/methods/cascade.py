@@ -9,7 +9,7 @@ from typing import Any
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
-from rerank_plugins.methods.compose import checked_methods, needs_of_all
+from rerank_plugins.methods.compose import checked_methods, needs_of_all, wants_of_all
 from rerank_plugins.ranking import Note, Verdict, settle
 from rerank_plugins.requests import Request, Steps
 
@@ -54,6 +54,10 @@ class Cascade(Options):
     @property
     def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its parts
         return needs_of_all(self.methods)
+
+    @property
+    def wants(self) -> tuple[type[Request], ...]:  # type: ignore[override] # as above
+        return wants_of_all(self.methods)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         steps = len(self.methods)

@@ -8,11 +8,11 @@ from typing import Any
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.methods.base import Method, needs_of
+from rerank_plugins.methods.base import Method, needs_of, wants_of
 from rerank_plugins.ranking import Verdict
 from rerank_plugins.requests import Request, Steps
 
-__all__ = ["checked_methods", "needs_of_all", "pooled", "together"]
+__all__ = ["checked_methods", "needs_of_all", "pooled", "together", "wants_of_all"]
 
 
 def together(all_steps: Sequence[Steps]) -> Generator[Sequence[Request], Sequence[Any], list[Verdict]]:
@@ -91,3 +91,8 @@ def checked_methods(name: str, methods: Iterable[Any]) -> None:
 def needs_of_all(methods: Iterable[Method]) -> tuple[type[Request], ...]:
     """What some methods together ask for."""
     return tuple(dict.fromkeys(kind for method in methods for kind in needs_of(method)))
+
+
+def wants_of_all(methods: Iterable[Method]) -> tuple[type[Request], ...]:
+    """What some methods together would like to ask for, and each of them can do without."""
+    return tuple(dict.fromkeys(kind for method in methods for kind in wants_of(method)))
