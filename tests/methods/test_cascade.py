@@ -76,7 +76,3 @@ def test_what_a_stage_finds_goes_on_to_the_next():
     assert ranking[0].added and not ranking[2].added
     stages = [stage["method"] for stage in ranking[1].why["cascade"]]
     assert stages == ["Finds(text='x')", "Finds(text='y')", "FirstStage()"]
-        "Finds(text='x')",
-        "Finds(text='y')",
-        "FirstStage()",
-    ]
