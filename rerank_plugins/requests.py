@@ -91,9 +91,16 @@ class Measured(Reply):
 
 @dataclass(frozen=True)
 class Attended(Reply):
-    """Attention mass per segment."""
+    """Attention mass per segment.
+
+    Args:
+        mass: For each segment the attention that the question's tokens pay to it: the sum of its tokens' values.
+        tokens: For each segment the value of each of its tokens: attention from the question's tokens, averaged over
+            these, all heads and the layers asked for. Empty where the backend gives the sums alone.
+    """
 
     mass: tuple[float, ...]
+    tokens: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,12 +211,24 @@ class Likelihood(Request):
 
 @dataclass(frozen=True)
 class Attend(Request):
-    """Ask how much attention the tokens of a question pay to each segment before it."""
+    """Ask how much attention the tokens of a question pay to each segment before it.
+
+    The model reads prefix, segments and question one after another, each cut into tokens by itself. No chat template
+    is applied. Requests that differ in the question alone belong into one batch: what they share is read once.
+
+    Args:
+        segments: The texts whose attention is wanted, in the order in which the model reads them.
+        question: What follows them, and pays the attention.
+        prefix: What stands before them, such as an instruction.
+        layers: The first layer that counts and the one after the last, as in a slice; None is all.
+    """
 
     reply: ClassVar[type[Reply]] = Attended
     asks: ClassVar[str] = "attention weights"
     segments: tuple[str, ...]
     question: str
+    prefix: str = ""
+    layers: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -151,10 +151,16 @@ def _vector(text: str) -> list[float]:
     return [float(counts[dimension]) for dimension in range(_DIMENSIONS)]
 
 
+def _attended(asked: Attend) -> Attended:
+    """A value for each word, which stands for a token."""
+    tokens = tuple(tuple(_number(asked.question + word) for word in segment.split()) for segment in asked.segments)
+    return Attended(tuple(map(sum, tokens)), tokens)
+
+
 _ANSWERS: dict[type[Request], Callable[[Any], Reply]] = {
     Choose: lambda asked: Chosen({label: -5 * _number(repr(asked.messages) + label) for label in asked.labels}),
     Likelihood: lambda asked: Measured(tuple(-5 * _number(asked.prompt + w) for w in asked.continuation.split())),
-    Attend: lambda asked: Attended(tuple(_number(asked.question + segment) for segment in asked.segments)),
+    Attend: _attended,
     Embed: lambda asked: Embedded([_vector(text) for text in asked.texts]),
     ScorePairs: lambda asked: Scored(tuple(_number(asked.query + text) for text in asked.texts)),
 }
