@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,11 +88,23 @@ class BM25Index:
     def scores(self, query: str, candidates: Iterable[Candidate | str]) -> list[float | None]:
         """The score of each candidate: 0 where no word matches, None where the corpus does not hold it."""
         found = [self._find(candidate) for candidate in as_candidates(candidates)]
-        known = [word for word in tokenize(query) if not self._empty and word in self._model.vocab_dict]
-        if not known:
-            return [None if position is None else 0.0 for position in found]
-        scores = self._model.get_scores(known)
+        scores = self._all_scores(query)
         return [None if position is None else float(scores[position]) for position in found]
+
+    def search(self, query: str, k: int) -> list[tuple[int, float]]:
+        """Position and score of the best `k` documents; those that share no word with the query are not among them.
+
+        >>> BM25Index(["a wooden spoon", "rye bread"]).search("rye", 10)
+        [(1, 0.364...)]
+        """
+        scores = self._all_scores(query)
+        best = heapq.nsmallest(k, range(self._size), key=lambda position: (-scores[position], position))
+        return [(position, float(scores[position])) for position in best if scores[position] > 0]
+
+    def _all_scores(self, query: str) -> Sequence[float]:
+        known = [word for word in tokenize(query) if not self._empty and word in self._model.vocab_dict]
+        scores: Sequence[float] = self._model.get_scores(known) if known else [0.0] * self._size
+        return scores
 
     def _find(self, candidate: Candidate) -> int | None:
         return next((self._position[key] for key in _keys(candidate) if key in self._position), None)

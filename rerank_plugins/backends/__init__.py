@@ -11,14 +11,17 @@ if TYPE_CHECKING:
     from rerank_plugins.backends.local.transformers_lm import TransformersLM
     from rerank_plugins.backends.openai.chat import OpenAIChat
     from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
+    from rerank_plugins.backends.retrieval import BM25Retriever, Retriever
 
 __all__ = [
+    "BM25Retriever",
     "Backend",
     "BatchBackend",
     "CallBackend",
     "CrossEncoder",
     "OpenAIChat",
     "OpenAIEmbedder",
+    "Retriever",
     "SentenceEmbedder",
     "TransformersLM",
 ]

@@ -7,24 +7,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from rerank_plugins.errors import UnmetNeed
-from rerank_plugins.requests import Chat, Choose, Embed, Likelihood, Request, ScorePairs
+from rerank_plugins.requests import Chat, Choose, Embed, Likelihood, Request, Retrieve, ScorePairs
 
 __all__ = ["BACKENDS", "Entry", "load", "unmet"]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a backend lives in this package, what it answers, and the extra that it needs."""
+    """Where a backend lives in this package, what it answers, and the extra that it needs, if any."""
 
     path: str
     kinds: tuple[type[Request], ...]
-    extra: str
+    extra: str = ""
+
+    @property
+    def install(self) -> str:
+        """How to install what it needs, in brackets; nothing where it needs nothing."""
+        return f" (pip install 'rerank-plugins[{self.extra}]')" if self.extra else ""
 
 
 BACKENDS: dict[str, Entry] = {
+    "BM25Retriever": Entry("retrieval", (Retrieve,)),
     "CrossEncoder": Entry("local.cross_encoder", (ScorePairs,), "sentence-transformers"),
     "OpenAIChat": Entry("openai.chat", (Chat, Choose), "openai"),
     "OpenAIEmbedder": Entry("openai.embedder", (Embed,), "openai"),
+    "Retriever": Entry("retrieval", (Retrieve,)),
     "SentenceEmbedder": Entry("local.sentence_embedder", (Embed,), "sentence-transformers"),
     "TransformersLM": Entry("local.transformers_lm", (Chat, Choose, Likelihood), "transformers"),
 }
@@ -42,8 +49,7 @@ def load(name: str) -> Any:
 def unmet(kind: type[Request], method: str, given: list[str]) -> UnmetNeed:
     """The error that says which backends would answer `kind`, and how to install them."""
     have = f"the backends given ({', '.join(given)}) do not answer that" if given else "no backend was given"
-    fits = [(name, entry.extra) for name, entry in BACKENDS.items() if kind in entry.kinds]
+    fits = [f"{name}{entry.install}" for name, entry in BACKENDS.items() if kind in entry.kinds]
     if not fits:
         return UnmetNeed(f"{method} asks for {kind.asks} ({kind.__name__}), and {have}; pass one that does.")
-    options = "; ".join(f"{name} (pip install 'rerank-plugins[{extra}]')" for name, extra in fits)
-    return UnmetNeed(f"{method} asks for {kind.asks} ({kind.__name__}), and {have}; pass one of: {options}.")
+    return UnmetNeed(f"{method} asks for {kind.asks} ({kind.__name__}), and {have}; pass one of: {'; '.join(fits)}.")
