@@ -1,0 +1,63 @@
+"""Which of a framework's models compute in this process, and how each kind is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rerank_plugins.backends.base import Backend, CallBackend
+from rerank_plugins.backends.in_threads import InThreads
+from rerank_plugins.backends.one_at_a_time import OneAtATime
+
+__all__ = ["computes_here", "suited"]
+
+_RUNTIMES = frozenset(
+    """
+    InstructorEmbedding ctransformers ctranslate2 exllamav2 fastembed gpt4all jax keras llama_cpp mistralrs mlx mlx_lm
+    model2vec modelscope onnxruntime onnxruntime_genai openvino openvino_genai optimum sentence_transformers tensorflow
+    tensorrt_llm torch transformers vllm
+    """.split()
+)
+_DEPTH = 2  # a chat model around a pipeline around the model itself
+
+
+def suited(backend: CallBackend, model: object, *, blocks: bool) -> Backend:
+    """The backend as its model can be called.
+
+    One that computes in this process is called once at a time, since tokenizers and runtimes fail or crash when two
+    threads use them. One that `blocks`, because all that it has are synchronous methods, is called on threads; all
+    others as they are.
+    """
+    if computes_here(model):
+        return OneAtATime(backend, model)
+    return InThreads(backend) if blocks else backend
+
+
+def computes_here(model: object) -> bool:
+    """Whether a model, or what it holds, is of a library that runs models in this process; tokenizers do not count.
+
+    >>> from types import SimpleNamespace
+    >>> runtime = type("Llama", (), {"__module__": "llama_cpp.llama"})()
+    >>> computes_here(SimpleNamespace(client=runtime)), computes_here(SimpleNamespace(url="https://example.org"))
+    (True, False)
+    """
+    return _is_or_holds(model, _DEPTH)
+
+
+def _is_or_holds(value: object, depth: int) -> bool:
+    if isinstance(value, (str, bytes, type)) or _is_tokenizer(value):
+        return False
+    if any(cls.__module__.partition(".")[0] in _RUNTIMES for cls in type(value).__mro__):
+        return True
+    return depth > 0 and any(_is_or_holds(held, depth - 1) for held in _held(value))
+
+
+def _is_tokenizer(value: object) -> bool:
+    """Clients of endpoints hold one to count tokens."""
+    return any("Tokenizer" in cls.__name__ for cls in type(value).__mro__)
+
+
+def _held(value: object) -> Iterator[object]:
+    for name in ("__dict__", "__pydantic_private__"):  # pydantic keeps private attributes apart
+        attributes = getattr(value, name, None)
+        if isinstance(attributes, Mapping):
+            yield from attributes.values()
