@@ -77,7 +77,7 @@ class ChatReply(Reply):
 
 @dataclass(frozen=True)
 class Chosen(Reply):
-    """Label to natural log-probability of it as the next token; labels that an endpoint does not give are missing."""
+    """Label to natural log-probability of it as the answer; labels that an endpoint does not give are missing."""
 
     logprobs: Mapping[str, float]
 
@@ -186,11 +186,16 @@ class Chat(Request):
 
 @dataclass(frozen=True)
 class Choose(Request):
-    """Ask for the log-probability of each label as the next token of the answer.
+    """Ask for the log-probability of each label as the beginning of the answer.
+
+    An answer counts for the longest label that it begins with: where the labels are 1 and 10, "1" has what "10" leaves
+    of it.
 
     Args:
         messages: The conversation so far.
-        labels: Distinct labels, each a single token of the model; an endpoint gives at most 20.
+        labels: Distinct labels. Each is best a single token of the model. A local model also takes longer ones that
+            begin one another or differ in their last token alone, such as 1 and 10; an endpoint gives none that are
+            no token of its model, and at most 20.
     """
 
     reply: ClassVar[type[Reply]] = Chosen

@@ -10,6 +10,7 @@ from typing import Any
 from rerank_plugins.backends.fitting import cut_note, fit_messages, fit_prompt
 from rerank_plugins.backends.local.batching import Stats
 from rerank_plugins.backends.local.causal_lm import CausalLM, Draw, Row
+from rerank_plugins.backends.local.labels import LabelTokens
 from rerank_plugins.backends.local.prompt_tokens import PromptTokens
 from rerank_plugins.errors import PromptTooLong, RerankError, classify
 from rerank_plugins.ranking import Note, Usage
@@ -26,6 +27,7 @@ class Scoring:
     request: Choose | Likelihood
     row: Row
     notes: tuple[Note, ...]
+    labels: LabelTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ class LMRequests:
         if not request.labels:
             return Chosen({})
         text, ids, notes = self._conversation(request.messages, self._context)
-        return Scoring(request, Row(ids, [[self._tokens.choice(text, label) for label in request.labels]]), notes)
+        labels = LabelTokens(tuple(self._tokens.choice(text, label) for label in request.labels))
+        return Scoring(request, Row([*ids, *labels.chain], labels.wanted), notes, labels)
 
     def _chat(self, request: Chat) -> Writing:
         count, limit = request.max_tokens + self._thinking_tokens, self._context
@@ -152,9 +155,10 @@ class LMRequests:
 
 
 def _scored(task: Scoring, values: Sequence[Sequence[float]]) -> Reply:
-    if isinstance(task.request, Choose):
+    if isinstance(task.request, Choose) and task.labels is not None:
         usage = Usage(calls=1, prompt_tokens=len(task.row.ids))
-        return Chosen(dict(zip(task.request.labels, values[0], strict=True)), usage=usage, notes=task.notes)
+        logprobs = dict(zip(task.request.labels, task.labels.read(values), strict=True))
+        return Chosen(logprobs, usage=usage, notes=task.notes)
     usage = Usage(calls=1, prompt_tokens=len(task.row.ids) + 1)
     return Measured(tuple(value for (value,) in values), usage=usage, notes=task.notes)
 

@@ -27,7 +27,7 @@ class PromptTokens:
         self._tokenizer = tokenizer
         self._options = dict(template_options)
         self._control = _control_tokens(tokenizer)
-        self._choices: dict[tuple[str, str], int] = {}
+        self._choices: dict[tuple[str, str], tuple[int, ...]] = {}
         self.opening = _opening(tokenizer)
         self._gap = self._gap_before_answers()
 
@@ -48,21 +48,21 @@ class PromptTokens:
             return self._ids(text, whole=False)
         return [*self.opening, *self._ids(text)]
 
-    def choice(self, text: str, label: str) -> int:
-        """The one token that a label is, as the first of an answer to a rendered conversation.
+    def choice(self, text: str, label: str) -> tuple[int, ...]:
+        """The tokens that a label is, as the beginning of an answer to a rendered conversation.
 
         Raises:
-            InvalidInput: The label is no single token there.
+            InvalidInput: The label is nothing, or it changes the tokens before it.
         """
         tail = text[-_TAIL:]
         if (tail, label) not in self._choices:
             before, after = self._ids(tail), self._ids(tail + self._gap + label)
-            if not label or len(after) != len(before) + 1 or after[:-1] != before:
+            if not label or len(after) <= len(before) or after[: len(before)] != before:
                 raise InvalidInput(
-                    f"Each label is a single token of the model at the beginning of an answer, and {label!r} is not; "
-                    "take a shorter one, such as a letter or a digit."
+                    f"Each label is one or more tokens of the model at the beginning of an answer, and {label!r} is "
+                    "not; take another one, such as a letter or a digit."
                 )
-            self._choices[tail, label] = after[-1]
+            self._choices[tail, label] = tuple(after[len(before) :])
         return self._choices[tail, label]
 
     def continued(self, prompt: str, continuation: str) -> tuple[list[int], list[int]]:
