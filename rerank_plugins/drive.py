@@ -250,8 +250,7 @@ def _run(engine: Engine) -> Iterator[Ranking]:
     threads = _Threads(inbox.put)
     try:
         while True:
-            for job in engine.due_jobs():
-                threads.start(job)
+            threads.start(engine.due_jobs())
             if taken := engine.take():
                 yield from taken
             elif engine.finished:
@@ -259,6 +258,8 @@ def _run(engine: Engine) -> Iterator[Ranking]:
             else:
                 with contextlib.suppress(queue.Empty):
                     engine.receive(*inbox.get(timeout=engine.patience()))
+                    while True:  # what else has come by now, before jobs are looked for again
+                        engine.receive(*inbox.get_nowait())
     finally:
         engine.abandon()
         threads.close()
@@ -278,11 +279,10 @@ async def _arun(engine: Engine) -> list[Ranking]:
     threads = _Threads(post_from_thread)
     try:
         while True:
-            for job in engine.due_jobs():
-                if hasattr(job.backend, "aanswer"):
-                    running[loop.create_task(_await_answer(job, inbox.put_nowait))] = job
-                else:
-                    threads.start(job)
+            jobs = engine.due_jobs()
+            for job in [job for job in jobs if hasattr(job.backend, "aanswer")]:
+                running[loop.create_task(_await_answer(job, inbox.put_nowait))] = job
+            threads.start([job for job in jobs if not hasattr(job.backend, "aanswer")])
             for task in [task for task, job in running.items() if task.done() or job.stop.is_set()]:
                 task.cancel()
                 del running[task]
@@ -295,6 +295,8 @@ async def _arun(engine: Engine) -> list[Ranking]:
                     async with asyncio.timeout(engine.patience()):
                         outcome = await inbox.get()
                     engine.receive(*outcome)
+                    while not inbox.empty():  # as above
+                        engine.receive(*inbox.get_nowait())
     finally:
         engine.abandon()
         threads.close()
@@ -315,19 +317,27 @@ class _Threads:
         self._idle = threading.Semaphore(0)
         self._count = 0
 
-    def start(self, job: Job) -> None:
-        """Run a job in a copy of the caller's context."""
-        self._jobs.put((contextvars.copy_context(), job))
-        if not self._idle.acquire(blocking=False):
-            self._count += 1
-            threading.Thread(target=self._serve, name="rerank-call", daemon=True).start()
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Run jobs in a copy of the caller's context."""
+        for job in jobs:
+            self._jobs.put((contextvars.copy_context(), job))
+        missing = sum(not self._idle.acquire(blocking=False) for _ in jobs)
+        self._count += missing
+        self._hire(missing)
 
     def close(self) -> None:
         """Let each thread end when its job does."""
         for _ in range(self._count):
             self._jobs.put(None)
 
-    def _serve(self) -> None:
+    def _hire(self, count: int) -> None:
+        # Each starts the next: to start one is to wait until it runs, and the caller has other things to do.
+        if count:
+            threading.Thread(target=self._serve, args=(count - 1,), name="rerank-call", daemon=True).start()
+
+    def _serve(self, further: int) -> None:
+        with contextlib.suppress(RuntimeError):  # no more threads are to be had: those that run take all jobs
+            self._hire(further)
         while (item := self._jobs.get()) is not None:
             context, job = item
             context.run(_work, job, self._post)
@@ -343,10 +353,10 @@ def _work(job: Job, post: Callable[[Outcome], None]) -> None:
                     post((job, position, reply))
                     if job.stop.is_set():
                         return
+            post((job, None, None))
         else:
             reply = cast("CallBackend", job.backend).answer(job.requests[0], _time_left(job))
             post((job, 0, reply))
-        post((job, None, None))
     except Exception as error:  # noqa: BLE001 # every failure of a call goes to the engine, which knows what to do
         post((job, None, error))
 
@@ -355,7 +365,6 @@ async def _await_answer(job: Job, post: Callable[[Outcome], None]) -> None:
     try:
         reply = await cast("CallBackend", job.backend).aanswer(job.requests[0], _time_left(job))
         post((job, 0, reply))
-        post((job, None, None))
     except Exception as error:  # noqa: BLE001 # as above
         post((job, None, error))
 

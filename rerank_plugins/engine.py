@@ -64,15 +64,23 @@ class Run:
     notes: list[Note] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
     limits_hit: Counter[str] = field(default_factory=Counter)
+    missing: int = 0
 
     def expect(self, count: int) -> None:
         """Make room for the replies to a batch."""
         self.replies = [None] * count
+        self.missing = count
+
+    def deliver(self, slot: int, reply: Reply) -> None:
+        """Take the reply to one request of the batch."""
+        self.replies[slot] = reply
+        self.missing -= 1
+        self.notes.extend(reply.notes)
 
     @property
     def answered(self) -> bool:
         """Whether every request of the batch has its reply."""
-        return None not in self.replies
+        return not self.missing
 
 
 @dataclass(eq=False)
@@ -194,12 +202,17 @@ class Engine:
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def receive(self, job: Job, position: int | None, outcome: Reply | BaseException | None) -> None:
-        """Take an outcome: a reply at a position, or the end of the job, with the exception that ended it."""
+        """Take an outcome: a reply at a position, or the end of the job, with the exception that ended it.
+
+        A job of one call ends with its reply. One of a batch ends when its backend has, and then takes the next.
+        """
         if job not in self._running:
             return  # given up on before
         if position is not None and isinstance(outcome, Reply):
             if position in job.open:
                 job.open.remove(position)
+                if not job.batched:
+                    self._running.discard(job)
                 self._take(job.calls[position], outcome)
             return
         if isinstance(outcome, BaseException):
@@ -268,7 +281,7 @@ class Engine:
 
     def _ask(self, run: Run, slot: int, request: Request) -> None:
         if type(request) in self._wanted and type(request) not in self._by_kind:
-            self._deliver(run, slot, Failed(Unanswered(str(self._unmet(type(request))))))
+            run.deliver(slot, Failed(Unanswered(str(self._unmet(type(request))))))
             return
         backend = self._backend_for(type(request))
         units = list(request.units()) or [request]
@@ -278,7 +291,7 @@ class Engine:
         if len(hits) == len(units):
             reply = request.join([hits[position] for position in range(len(units))])
             self._emit(CallEnded(run.index, request, reply, 0.0, cached=True))
-            self._deliver(run, slot, reply)
+            run.deliver(slot, reply)
             return
         if hits:
             request = request.of_units([unit for position, unit in enumerate(units) if position not in hits])
@@ -293,10 +306,6 @@ class Engine:
 
     def _unmet(self, kind: type[Request]) -> UnmetNeed:
         return registry.unmet(kind, self._label, [_name_of(backend) for backend in self._backends])
-
-    def _deliver(self, run: Run, slot: int, reply: Reply) -> None:
-        run.replies[slot] = reply
-        run.notes.extend(reply.notes)
 
     def _take(self, call: Call, reply: Reply) -> None:
         if isinstance(reply, Failed):
@@ -316,7 +325,7 @@ class Engine:
         if call.keys is not None and not isinstance(reply, Failed):
             whole = self._keep(call, call.keys, reply)
         self._emit(CallEnded(call.run.index, call.request, reply, time.monotonic() - call.asked))
-        self._deliver(call.run, call.slot, whole)
+        call.run.deliver(call.slot, whole)
         if call.run.answered:
             self._advance(call.run)
 
@@ -466,7 +475,7 @@ def _longest(request: Request) -> int:
 
 
 def _name_of(backend: Backend) -> str:
-    return backend.identity or type(backend).__name__
+    return backend.identity or type(getattr(backend, "backend", backend)).__name__  # what a wrapper wraps
 
 
 def _counted(kind: Literal["failed", "limit"], messages: Counter[str]) -> list[Note]:

@@ -69,11 +69,11 @@ class Cascade(Options):
         for method, count in zip(self.methods, (*counts, len(candidates)), strict=True):
             seen = [pool[index] for index in alive]
             verdict = yield from method.steps(query, seen)
-            ranking = settle(verdict, seen)
+            ranking, label = settle(verdict, seen), repr(method)
             alive += range(len(pool), len(pool) + len(verdict.added))
             pool += verdict.added
             for item in (*ranking, *ranking.dropped):
-                stage = {"method": repr(method), "score": item.score, "why": dict(item.why)}
+                stage = {"method": label, "score": item.score, "why": dict(item.why)}
                 why.setdefault(alive[item.index], []).append(stage)
             dropped |= {alive[item.index]: item.reason for item in ranking.dropped}
             notes += ranking.notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
 from rerank_plugins.methods.compose import checked_methods, needs_of_all, pooled, together, wants_of_all
-from rerank_plugins.ranking import Note, Ranking, order_by, settle
+from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, order_by, settle
 from rerank_plugins.requests import Request, Steps
 
 __all__ = ["Fuse"]
@@ -80,25 +80,24 @@ class Fuse(Options):
             sum(weight * voice.get(index, 0.0) for weight, voice in zip(weights, voices, strict=True))
             for index in everything
         ]
-        why = {index: self._why(index, rankings, voices, weights) for index in everything}
+        items = [{item.index: item for item in (*ranking, *ranking.dropped)} for ranking in rankings]
+        parts = list(zip(map(repr, self.methods), items, voices, weights, strict=True))
+        why = {index: {"fused": [_part(index, *part) for part in parts]} for index in everything}
         return replace(order_by(totals, why=why, notes=_notes(rankings)), added=added)
 
-    def _why(
-        self, index: int, rankings: Sequence[Ranking], voices: Sequence[dict[int, float]], weights: Sequence[float]
-    ) -> dict[str, Any]:
-        parts = []
-        for method, ranking, voice, weight in zip(self.methods, rankings, voices, weights, strict=True):
-            item = next((item for item in (*ranking, *ranking.dropped) if item.index == index), None)
-            parts.append(
-                {
-                    "method": repr(method),
-                    "weight": weight,
-                    "adds": weight * voice.get(index, 0.0),
-                    "score": None if item is None else item.score,
-                    "why": {} if item is None else dict(item.why),
-                }
-            )
-        return {"fused": parts}
+
+def _part(
+    index: int, method: str, items: Mapping[int, Ranked | Dropped], voice: Mapping[int, float], weight: float
+) -> dict[str, Any]:
+    """What one method says of a document, and what that adds."""
+    item = items[index]
+    return {
+        "method": method,
+        "weight": weight,
+        "adds": weight * voice.get(index, 0.0),
+        "score": item.score,
+        "why": dict(item.why),
+    }
 
 
 def _by_rank(ranking: Ranking) -> dict[int, float]:
