@@ -11,7 +11,7 @@ from rerank_plugins.criteria import PAPER, PRESETS, RELEVANCE, Criterion
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.calibration import deal
-from rerank_plugins.methods.graded import Graded, gathered
+from rerank_plugins.methods.gradings import Gradings, gathered
 from rerank_plugins.methods.totals import BelowFloor, Rules, conclude
 from rerank_plugins.prompts.choices import choice_requests, expected_score
 from rerank_plugins.prompts.criteria import criteria_request, parse_criteria
@@ -125,9 +125,9 @@ class Rebel(Options):
         rubric = (RELEVANCE, *criteria)
         texts = [self._shown(candidate) for candidate in candidates]
         grading = self._chosen if self.scoring == "choose" else self._written
-        graded: Graded = yield from grading(query, texts, rubric)
+        graded: Gradings = yield from grading(query, texts, rubric)
         rules = Rules(self.floor, self.below_floor, self.keep, self._score_kind)
-        return conclude(rubric, Graded(graded.scores, graded.reasons, [*notes, *graded.notes]), rules)
+        return conclude(rubric, Gradings(graded.scores, graded.reasons, [*notes, *graded.notes]), rules)
 
     @property
     def _turns(self) -> int:
@@ -194,7 +194,7 @@ class Rebel(Options):
         """Ask for each score by itself; requests that share a beginning follow each other."""
         replies = iter((yield [request for text in texts for request in choice_requests(query, text, rubric)]))
         expected = [[expected_score(next(replies), criterion) for criterion in rubric] for _ in texts]
-        return Graded([{place: s for place, s in enumerate(row) if s is not None} for row in expected])
+        return Gradings([{place: s for place, s in enumerate(row) if s is not None} for row in expected])
 
 
 def _turned(batch: Sequence[int], number: int, samples: int) -> list[int]:

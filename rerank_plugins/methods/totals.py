@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rerank_plugins.criteria import Criterion
-from rerank_plugins.methods.graded import Graded
+from rerank_plugins.methods.gradings import Gradings
 from rerank_plugins.ranking import ScoreKind, Verdict
 
 __all__ = ["BelowFloor", "Rules", "conclude"]
@@ -28,7 +28,7 @@ class Rules:
     score_kind: ScoreKind
 
 
-def conclude(rubric: Sequence[Criterion], graded: Graded, rules: Rules) -> Verdict:
+def conclude(rubric: Sequence[Criterion], graded: Gradings, rules: Rules) -> Verdict:
     """Add up, order and explain.
 
     A document's score is the sum of its scores times their weights; below the floor it is its relevance alone, which is
@@ -37,7 +37,7 @@ def conclude(rubric: Sequence[Criterion], graded: Graded, rules: Rules) -> Verdi
     sinks the document for what is not its fault.
 
     >>> rubric = [Criterion("relevance", "It helps.", 1, 10), Criterion("depth", "It goes deep.")]
-    >>> graded = Graded([{0: 6, 1: 2}, {0: 2.5, 1: 5}, {0: 5, 1: 4.5}, {}])
+    >>> graded = Gradings([{0: 6, 1: 2}, {0: 2.5, 1: 5}, {0: 5, 1: 4.5}, {}])
     >>> conclude(rubric, graded, Rules(3, "last", None, "absolute")).scores
     {2: 7.25, 0: 7.0, 1: 2.5}
     """
@@ -69,7 +69,7 @@ def _sum(rubric: Sequence[Criterion], scores: Mapping[int, float], typical: Sequ
     return round(total, 9)  # 0.1 + 0.2 and 0.3 are a tie
 
 
-def _dropped(order: Sequence[int], below: set[int], graded: Graded, rules: Rules) -> dict[int, str]:
+def _dropped(order: Sequence[int], below: set[int], graded: Gradings, rules: Rules) -> dict[int, str]:
     dropped = {}
     if rules.below_floor == "drop":
         dropped = {
@@ -84,7 +84,7 @@ def _dropped(order: Sequence[int], below: set[int], graded: Graded, rules: Rules
 
 def _why(
     rubric: Sequence[Criterion],
-    graded: Graded,
+    graded: Gradings,
     typical: Sequence[float],
     index: int,
     total: float | None,

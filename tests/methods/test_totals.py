@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rerank_plugins import Candidate, Criterion
 from rerank_plugins.criteria import PAPER, RELEVANCE
-from rerank_plugins.methods.graded import Graded
+from rerank_plugins.methods.gradings import Gradings
 from rerank_plugins.methods.totals import Rules, conclude
 from rerank_plugins.ranking import Verdict, settle
 
@@ -17,7 +17,7 @@ RUBRIC = [RELEVANCE, Criterion("depth", "It goes deep."), Criterion("age", "It i
 
 def verdict(*scores: dict[int, float], rubric: Any = RUBRIC, **rules: Any) -> Verdict:
     options: dict[str, Any] = {"floor": 3.0, "below_floor": "last", "keep": None, "score_kind": "absolute"} | rules
-    return conclude(rubric, Graded(scores, {0: "It is right."}), Rules(**options))
+    return conclude(rubric, Gradings(scores, {0: "It is right."}), Rules(**options))
 
 
 def test_sums_are_weighted_and_decimals_count() -> None:

@@ -10,11 +10,11 @@ from rerank_plugins.methods.calibration import aligned
 from rerank_plugins.prompts.grade_replies import Grades
 from rerank_plugins.ranking import Note
 
-__all__ = ["Graded", "gathered"]
+__all__ = ["Gradings", "gathered"]
 
 
 @dataclass(frozen=True)
-class Graded:
+class Gradings:
     """What graders gave.
 
     Args:
@@ -34,7 +34,7 @@ def gathered(
     anchors: Sequence[int],
     count: int,
     rubric: Sequence[Criterion],
-) -> Graded:
+) -> Gradings:
     """All grades by document, evened out by the anchors, each criterion by itself, and kept in their scales.
 
     Args:
@@ -51,7 +51,7 @@ def gathered(
         offsets.append(found)
         for index, score in even.items():
             scores[index][place] = min(max(score, 0.0), float(criterion.scale))
-    return Graded(scores, _reasons(batches, read), _notes(read, max(offsets[0]) - min(offsets[0])))
+    return Gradings(scores, _reasons(batches, read), _notes(read, max(offsets[0]) - min(offsets[0])))
 
 
 def _sheet(batch: Sequence[int], grades: Grades, place: int) -> dict[int, float]:
