@@ -97,6 +97,13 @@ def test_many_queries(run: Run, endpoint: ScriptedEndpoint) -> None:
     assert "70 queries, 210 documents, 70 calls" in ran.said
 
 
+def test_an_embedding_model_at_an_endpoint(run: Run, endpoint: ScriptedEndpoint) -> None:
+    arguments = ["--embedding-model", "vectors", "--base-url", endpoint.base_url]
+    ran = run("--method", "Embedding", "--query", "rye gummy", *arguments)
+    assert ran.code == 0 and ran.lines[0]["id"] == "rye"
+    assert {request.body["model"] for request in endpoint.requests} == {"vectors"}
+
+
 def test_top_n_and_what_it_drops(run: Run) -> None:
     assert [line["rank"] for line in run("--method", "FirstStage", "--query", "q", "--top-n", "2").lines] == [1, 2]
     ran = run("--method", "FirstStage", "--query", "q", "--top-n", "1", "--dropped", "--texts")

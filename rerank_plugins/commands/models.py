@@ -7,7 +7,15 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from rerank_plugins.backends import Backend, CrossEncoder, OpenAIChat, SentenceEmbedder, TransformersLM, embedded
+from rerank_plugins.backends import (
+    Backend,
+    CrossEncoder,
+    OpenAIChat,
+    OpenAIEmbedder,
+    SentenceEmbedder,
+    TransformersLM,
+    embedded,
+)
 from rerank_plugins.errors import InvalidInput
 
 __all__ = ["add_endpoint_options", "add_model_options", "backends_of", "chat_of", "quieten"]
@@ -26,6 +34,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of all kinds of models."""
     group = parser.add_argument_group("models (a method asks whichever can answer; several may be given)")
     add_endpoint_options(group)
+    group.add_argument("--embedding-model", metavar="NAME", help="an embedding model at that endpoint")
     group.add_argument("--lm", metavar="PATH", help="a local language model: hub name, folder, .gguf file, or smollm2")
     group.add_argument("--embedder", metavar="PATH", help="a local embedding model: hub name, folder, or minilm")
     group.add_argument("--cross-encoder", metavar="PATH", help="a local cross-encoder: hub name or folder")
@@ -40,7 +49,7 @@ def chat_of(arguments: argparse.Namespace) -> Backend | None:
         MissingExtra: A package is not installed.
     """
     if arguments.model is None:
-        if arguments.base_url or arguments.api_key_env:
+        if (arguments.base_url or arguments.api_key_env) and not getattr(arguments, "embedding_model", None):
             raise InvalidInput("An endpoint is asked for a model by its name: add --model NAME.")
         return None
     return OpenAIChat(arguments.model, arguments.base_url, _key(arguments.api_key_env))
@@ -50,6 +59,8 @@ def backends_of(arguments: argparse.Namespace) -> list[Backend]:
     """The backends that the options name, the endpoint first."""
     chat = chat_of(arguments)
     found = [] if chat is None else [chat]
+    if arguments.embedding_model is not None:
+        found.append(OpenAIEmbedder(arguments.embedding_model, arguments.base_url, _key(arguments.api_key_env)))
     for path, shipped, make in (
         (arguments.lm, {"smollm2": embedded.smollm2}, TransformersLM),
         (arguments.embedder, {"minilm": embedded.minilm}, SentenceEmbedder),
