@@ -17,7 +17,7 @@ _RUNTIMES = frozenset(
     tensorrt_llm torch transformers vllm
     """.split()
 )
-_DEPTH = 2  # a chat model around a pipeline around the model itself
+_DEPTH = 3  # settings bound to a chat model, which holds a pipeline, which holds the model
 
 
 def suited(backend: CallBackend, model: object, *, blocks: bool) -> Backend:

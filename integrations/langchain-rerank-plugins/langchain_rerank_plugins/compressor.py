@@ -21,7 +21,9 @@ from langchain_core.runnables.config import (
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
 from langchain_rerank_plugins.documents import candidates_of, documents_of
-from langchain_rerank_plugins.models import LangChainChat, StructuredOutput, embeddings_backend
+from langchain_rerank_plugins.models import StructuredOutput, chat_backend, embeddings_backend
+from langchain_rerank_plugins.neighbours import LangChainNeighbours
+from langchain_rerank_plugins.retrieval import LangChainRetriever
 from rerank_plugins import Limits, Ranking, RerankError, arerank, read_method, rerank
 from rerank_plugins.backends import Backend, registry
 from rerank_plugins.backends.base import index_by_kind
@@ -32,7 +34,7 @@ from rerank_plugins.errors import UnmetNeed
 from rerank_plugins.events import Observer
 from rerank_plugins.methods import Method
 from rerank_plugins.methods.base import needs_of
-from rerank_plugins.requests import Chat, Embed
+from rerank_plugins.requests import Chat, Embed, Neighbours, Retrieve
 
 __all__ = ["RerankCompressor"]
 
@@ -40,7 +42,8 @@ __all__ = ["RerankCompressor"]
 class RerankCompressor(Serializable, BaseDocumentCompressor):
     """Rerank documents with any method of rerank-plugins.
 
-    What comes back are copies, best first: id, text and metadata are kept. Their metadata has two more entries.
+    What comes back are copies, best first: id, text and metadata are kept. Documents that a method found itself come
+    back like the others. Their metadata has two more entries.
     "relevance_score" is the new score, higher is better; a document that the method could not score has none, not even
     an old one. "rerank_plugins" says why the document stands where it stands, as plain data that can be written as
     JSON: the method, the rank, the score and what it means, the first stage's rank and score, and the method's reasons.
@@ -52,11 +55,15 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         method: What to do, such as `InsertRank()`, or its repr as a string.
         llm: A chat model, an LLM, or a runnable around one, for methods that ask for text.
         embeddings: An embedding model, for methods that ask for vectors.
+        retriever: A retriever, for methods that search for more than they were given; see `LangChainRetriever`.
+        neighbours: What stands before and after a chunk in its document, for methods that ask for that: a function
+            `(document, before, after)`, the documents as a list, a vector store such as Chroma, or a
+            `LangChainNeighbours`, which says how each is read.
         top_n: How many documents to give back; None gives all that the method keeps.
         limits: Bounds on time, calls, tokens and concurrency of each call; a dict of its arguments will do.
         cache: A mapping from string to string that keeps replies, on top of any cache of the model's own.
         on_error: "degrade" goes on without a call that failed, and logs it; "raise" raises it.
-        backends: Further models, such as `rerank_plugins.backends.CrossEncoder`; they come before the other two.
+        backends: Further models, such as `rerank_plugins.backends.CrossEncoder`; they come before all others.
         observer: Called with each `rerank_plugins.events.Event`.
         score_key: The metadata key of the first stage's score; None looks for "relevance_score", "score" and "_score".
         structured_output: How to ask `llm` for JSON; see `LangChainChat`.
@@ -86,6 +93,8 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     method: Method
     llm: Runnable[Any, Any] | None = Field(default=None, repr=False)
     embeddings: Embeddings | None = Field(default=None, repr=False)
+    retriever: Runnable[Any, Any] | None = Field(default=None, repr=False)
+    neighbours: SkipValidation[LangChainNeighbours | None] = Field(default=None, repr=False)
     top_n: int | None = None
     limits: Limits | None = None
     cache: SkipValidation[Cache | None] = Field(default=None, repr=False, exclude=True)
@@ -99,7 +108,10 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         # Here, not in validators, so that what is raised is what `rerank` would raise.
         method = read_method(method) if isinstance(method, str) else method
         check_options(method, options.get("top_n"), options.get("on_error", "degrade"))
-        super().__init__(method=method, **options)
+        neighbours = options.pop("neighbours", None)
+        if not (neighbours is None or isinstance(neighbours, LangChainNeighbours)):
+            neighbours = LangChainNeighbours(neighbours)
+        super().__init__(method=method, neighbours=neighbours, **options)
         _check_needs(method, self._backends())
 
     @field_validator("backends", mode="before")
@@ -121,7 +133,7 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         try:
             with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
                 ranking = context.run(rerank, self.method, query, candidates, **self._options(config))
-            compressed = documents_of(ranking, documents)
+            compressed = documents_of(ranking)
         except BaseException as error:
             run.on_chain_error(error)
             raise
@@ -139,7 +151,7 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
             with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
                 work = arerank(self.method, query, candidates, **self._options(config))
                 ranking = await asyncio.create_task(work, context=context)
-            compressed = documents_of(ranking, documents)
+            compressed = documents_of(ranking)
         except BaseException as error:
             await run.on_chain_error(error)
             raise
@@ -149,9 +161,13 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     def _backends(self) -> list[Backend]:
         backends = list(self.backends)
         if self.llm is not None:
-            backends.append(LangChainChat(self.llm, structured_output=self.structured_output))
+            backends.append(chat_backend(self.llm, structured_output=self.structured_output))
         if self.embeddings is not None:
             backends.append(embeddings_backend(self.embeddings))
+        if self.retriever is not None:
+            backends.append(LangChainRetriever(self.retriever, score_key=self.score_key))
+        if self.neighbours is not None:
+            backends.append(self.neighbours)
         return backends
 
     def _options(self, config: RunnableConfig) -> dict[str, Any]:
@@ -195,8 +211,11 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         """
         return super().to_json() if self._can_be_written() else self.to_json_not_implemented()
 
+    def _models(self) -> list[Any]:
+        return [self.llm, self.embeddings, self.retriever]
+
     def _can_be_written(self) -> bool:
-        if self.backends or not _is_whole([dumpd(self.llm), dumpd(self.embeddings)]):
+        if self.backends or self.neighbours or not _is_whole(list(map(dumpd, self._models()))):
             return False
         try:
             return read_method(repr(self.method)) == self.method
@@ -222,6 +241,8 @@ def _check_needs(method: Method, backends: Sequence[Backend]) -> None:
 _LANGCHAIN_ANSWERS = {
     Chat: " A LangChain chat model given as llm answers it too.",
     Embed: " A LangChain embedding model given as embeddings answers it too.",
+    Retrieve: " A LangChain retriever given as retriever answers it too.",
+    Neighbours: " Documents or a vector store given as neighbours answer it too.",
 }
 
 
@@ -231,10 +252,17 @@ def _config(callbacks: Callbacks | None) -> RunnableConfig:
 
 
 def _outputs(ranking: Ranking) -> dict[str, Any]:
-    """What the trace shows: order, scores, notes and cost; the texts stand in the retriever's own run."""
+    """What the trace shows: order, scores, reasons, notes and cost; the texts stand in the retriever's own run."""
     return {
         "ranked": [
-            {"rank": item.rank, "index": item.index, "id": item.candidate.id, "score": item.score} for item in ranking
+            {
+                "rank": item.rank,
+                "index": item.index,
+                "id": item.candidate.id,
+                "score": item.score,
+                "why": dict(item.why),
+            }
+            for item in ranking
         ],
         "dropped": [{"index": item.index, "id": item.candidate.id, "reason": item.reason} for item in ranking.dropped],
         "score_kind": ranking.score_kind,

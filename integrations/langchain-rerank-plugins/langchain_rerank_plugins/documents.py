@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.documents import Document
@@ -12,12 +13,22 @@ from rerank_plugins import Candidate, Ranking
 from rerank_plugins.candidates import finite
 from rerank_plugins.ranking import explanation
 
-__all__ = ["candidates_of", "documents_of"]
+__all__ = ["METADATA_KEY", "candidates_of", "document_of", "documents_of"]
+
+METADATA_KEY = "rerank_plugins"
+"""Under this key a document's metadata says why the document stands where it stands."""
 
 _SCORE_KEYS = ("relevance_score", "score", "_score")  # where retrievers and compressors leave a document's score
 
 
-def candidates_of(documents: Sequence[Document], score_key: str | None = None) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class _OfDocument(Candidate):
+    """A candidate that knows its document, wherever a method takes it."""
+
+    document: Document | None = field(default=None, repr=False, compare=False)
+
+
+def candidates_of(documents: Iterable[Document], score_key: str | None = None) -> list[Candidate]:
     """The documents as the driver takes them; `score_key` is as in `RerankCompressor`.
 
     >>> candidates_of([Document("rye", id="a", metadata={"score": 0.5})])[0].score
@@ -25,22 +36,39 @@ def candidates_of(documents: Sequence[Document], score_key: str | None = None) -
     """
     keys = _SCORE_KEYS if score_key is None else (score_key,)
     return [
-        Candidate(document.page_content, document.id, _first_score(document.metadata, keys), document.metadata)
+        _OfDocument(
+            document.page_content,
+            document.id,
+            _first_score(document.metadata, keys),
+            document.metadata,
+            document=document,
+        )
         for document in documents
     ]
 
 
-def documents_of(ranking: Ranking, documents: Sequence[Document]) -> list[Document]:
+def document_of(candidate: Candidate) -> Document:
+    """The document that a candidate was made of, or one that says the same.
+
+    >>> document_of(Candidate("rye", id="a", metadata={"page": 3}))
+    Document(id='a', metadata={'page': 3}, page_content='rye')
+    """
+    if isinstance(candidate, _OfDocument) and candidate.document is not None:
+        return candidate.document
+    return Document(candidate.text, id=candidate.id, metadata=dict(candidate.metadata))
+
+
+def documents_of(ranking: Ranking) -> list[Document]:
     """Copies of the ranked documents, best first."""
-    return [_document(documents[item.index], item.score, explanation(ranking, item)) for item in ranking]
+    return [_explained(document_of(item.candidate), item.score, explanation(ranking, item)) for item in ranking]
 
 
 def _first_score(metadata: Mapping[str, Any], keys: Sequence[str]) -> float | None:
     return next((score for key in keys if (score := finite(metadata.get(key))) is not None), None)
 
 
-def _document(document: Document, score: float | None, why: dict[str, Any]) -> Document:
-    metadata = _copied(document.metadata) | {"relevance_score": score, "rerank_plugins": why}
+def _explained(document: Document, score: float | None, why: dict[str, Any]) -> Document:
+    metadata = _copied(document.metadata) | {"relevance_score": score, METADATA_KEY: why}
     if score is None:  # an old score must not pass for the new one
         del metadata["relevance_score"]
     return document.model_copy(update={"metadata": metadata})

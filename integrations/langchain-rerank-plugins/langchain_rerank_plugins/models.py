@@ -15,16 +15,26 @@ from langchain_rerank_plugins.settings import accepted_settings, identity_of, is
 from rerank_plugins.backends import Backend
 from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import shortened_after
-from rerank_plugins.backends.one_at_a_time import OneAtATime
+from rerank_plugins.backends.in_process import suited
 from rerank_plugins.errors import BadReply
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Request
 
-__all__ = ["LangChainChat", "LangChainEmbeddings", "StructuredOutput", "embeddings_backend"]
+__all__ = ["LangChainChat", "LangChainEmbeddings", "StructuredOutput", "chat_backend", "embeddings_backend"]
 
 StructuredOutput = Literal["json_schema", "function_calling", "json_mode"]
 
 _MOST_CUTS = 3
+
+
+def chat_backend(model: Runnable[Any, Any], *, structured_output: StructuredOutput | None = None) -> Backend:
+    """The backend for a model that writes: called concurrently, unless it computes in this process.
+
+    >>> from langchain_core.language_models import FakeListChatModel
+    >>> type(chat_backend(FakeListChatModel(responses=["yes"]))).__name__
+    'LangChainChat'
+    """
+    return suited(LangChainChat(model, structured_output=structured_output), model, blocks=False)
 
 
 class LangChainChat:
@@ -108,8 +118,7 @@ def _asking(request: Chat, settings: Mapping[str, Any], notes: tuple[Note, ...])
 
 def embeddings_backend(embeddings: Embeddings) -> Backend:
     """The backend for an embedding model: called concurrently, unless it computes in this process."""
-    backend = LangChainEmbeddings(embeddings)
-    return OneAtATime(backend, embeddings) if is_synchronous(embeddings) else backend
+    return suited(LangChainEmbeddings(embeddings), embeddings, blocks=is_synchronous(embeddings))
 
 
 class LangChainEmbeddings:

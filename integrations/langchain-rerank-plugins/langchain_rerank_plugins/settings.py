@@ -64,7 +64,7 @@ def retries_itself(model: Any) -> bool:
 
 
 def is_synchronous(embeddings: Embeddings) -> bool:
-    """Whether it has no async methods of its own, as models that compute in this process do not."""
+    """Whether it has no async method of its own for documents."""
     return type(embeddings).aembed_documents is Embeddings.aembed_documents
 
 

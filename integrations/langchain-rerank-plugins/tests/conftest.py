@@ -144,6 +144,12 @@ def scripted() -> type[ScriptedChat]:
 
 
 @pytest.fixture
+def local_model() -> object:
+    """What a model in this process holds: an object of a library that runs models."""
+    return type("Llama", (), {"__module__": "llama_cpp.llama"})()
+
+
+@pytest.fixture
 def trace() -> Trace:
     return Trace()
 

@@ -4,10 +4,11 @@ import pickle
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from langchain_core.documents import BaseDocumentCompressor, Document
-from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.language_models import FakeListChatModel, FakeListLLM, GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
@@ -269,8 +270,10 @@ class TestConcurrency:
         await asyncio.sleep(0.3)
         assert len(llm.prompts) == 2
 
-    def test_an_in_process_embedding_model_is_used_by_one_thread_at_a_time(self, documents):
+    def test_an_in_process_embedding_model_is_used_by_one_thread_at_a_time(self, documents, local_model):
         class Local(DeterministicFakeEmbedding):
+            client: Any = local_model
+
             def embed_query(self, text):
                 return self.embed_documents([text])[0]
 
@@ -292,6 +295,35 @@ class TestConcurrency:
         for thread in threads:
             thread.join()
         assert [len(found) for found in results] == [3, 3, 3, 3]
+
+    async def test_an_in_process_chat_model_is_called_once_at_a_time_and_off_the_loop(
+        self, documents, scripted, local_model, trace
+    ):
+        class Pipeline(scripted):
+            client: Any = local_model
+
+            async def _agenerate(self, *arguments, **options):
+                raise AssertionError("This would block the loop.")
+
+        llm = Pipeline(says="7", delay_s=0.01)
+        compressor = RerankCompressor(OneByOne(), llm=llm.with_config(tags=["mine"]), on_error="raise")
+        await asyncio.gather(*(compressor.acompress_documents(documents(3), "q", callbacks=[trace]) for _ in range(3)))
+        assert (llm.peak, len(llm.prompts)) == (1, 9)
+        assert trace.parents["model"] == "RerankCompressor<OneByOne>"
+
+    async def test_a_users_own_client_for_embeddings_is_called_concurrently(self, documents):
+        class Client(Embeddings):
+            def embed_query(self, text):
+                return self.embed_documents([text])[0]
+
+            def embed_documents(self, texts):
+                time.sleep(0.2)
+                return [[1.0, 0.0] for _ in texts]
+
+        compressor = RerankCompressor(Embedding(), embeddings=Client(), on_error="raise")
+        started = time.monotonic()
+        await asyncio.gather(*(compressor.acompress_documents(documents(3), "q") for _ in range(10)))
+        assert time.monotonic() - started < 1
 
 
 class TestAsAValue:

@@ -13,7 +13,7 @@ from rerank_plugins.ranking import Verdict, settle
 
 
 def ranked(documents, verdict, **options):
-    return documents_of(settle(verdict, candidates_of(documents), **options), documents)
+    return documents_of(settle(verdict, candidates_of(documents), **options))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pydantic import Field
 from langchain_rerank_plugins import LangChainChat, LangChainEmbeddings
 from langchain_rerank_plugins.models import embeddings_backend
 from rerank_plugins.backends import BatchBackend, CallBackend
+from rerank_plugins.backends.in_threads import InThreads
 from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.errors import BadReply
 from rerank_plugins.requests import Chat, Embed, Failed
@@ -186,12 +187,20 @@ class TestEmbeddings:
         with pytest.raises(BadReply, match="1 vectors for 2 texts"):
             ask(LangChainEmbeddings(Short()), Embed(("a", "b")))
 
-    def test_one_that_computes_here_is_given_whole_batches(self):
-        assert isinstance(embeddings_backend(DeterministicFakeEmbedding(size=3)), BatchBackend)
+    def test_one_that_computes_here_is_given_whole_batches(self, local_model):
+        class Local(DeterministicFakeEmbedding):
+            client: object = local_model
+
+        assert isinstance(embeddings_backend(Local(size=3)), BatchBackend)
         assert isinstance(embeddings_backend(Remote()), CallBackend)
 
-    def test_in_process_one_request_fails_alone(self):
+    def test_one_without_async_methods_gets_threads(self):
+        assert isinstance(embeddings_backend(DeterministicFakeEmbedding(size=3)), InThreads)
+
+    def test_in_process_one_request_fails_alone(self, local_model):
         class Picky(DeterministicFakeEmbedding):
+            client: object = local_model
+
             def embed_documents(self, texts):
                 raise RuntimeError("out of memory")
 

@@ -34,7 +34,8 @@ def test_the_run_shows_ranks_scores_notes_and_cost_but_no_text(compress, documen
     compress(RerankCompressor(METHOD, llm=scripted(says="[2]"), top_n=2), documents(3), "why?", callbacks=[trace])
     assert trace.inputs[RUN] == {"query": "why?", "documents": 3, "method": repr(METHOD), "top_n": 2}
     shown = trace.outputs[RUN]
-    assert shown["ranked"][0] == {"rank": 1, "index": 1, "id": "d1", "score": 1.0}
+    why = {"ranked_by_model": True}
+    assert shown["ranked"][0] == {"rank": 1, "index": 1, "id": "d1", "score": 1.0, "why": why}
     assert [left_out["id"] for left_out in shown["dropped"]] == ["d2"]
     assert shown["usage"]["calls"] == 1
     assert shown["notes"]
