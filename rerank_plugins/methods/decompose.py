@@ -1,0 +1,263 @@
+"""Question decomposition: search for every part of a question, and rerank what all searches found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rerank_plugins.candidates import Candidate, finite, well_formed
+from rerank_plugins.errors import InvalidInput, Unanswered
+from rerank_plugins.methods.base import Method, Options, needs_of, wants_of
+from rerank_plugins.methods.compose import checked_methods, pooled, together
+from rerank_plugins.methods.coverage import cover, relevance
+from rerank_plugins.methods.cross_encode import CrossEncode
+from rerank_plugins.methods.searches import Searches
+from rerank_plugins.prompts.bridges import answers_request, parse_answers
+from rerank_plugins.prompts.plain_questions import distinct, filled, references, without_references
+from rerank_plugins.prompts.subquestions import Plan, parse_subquestions, subquestions_request
+from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, Verdict, settle
+from rerank_plugins.requests import Chat, Failed, Reply, Request, Retrieve, Steps
+
+__all__ = ["Decompose"]
+
+Subquestions = Sequence[str] | Callable[[str], Sequence[str]]
+Asking = Generator[Sequence[Request], Sequence[Any], Any]
+
+_READ = 5  # passages per sub-question that are read for its answer
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Decompose(Options):
+    """Retrieve for the question and for its sub-questions, and rerank all that was found against the question.
+
+    A chat model names the sub-questions while the question itself is already searched for; then all of them are
+    searched for at once, what was found is merged, and a method of your choice reranks it: one call, one parallel
+    retrieval, one rerank. It takes as many sub-questions as the question needs, and a simple one gets none. What was
+    found for different questions is merged by ranks; their scores are never compared.
+
+    Documents that are handed in count as found by the question itself, and join what is retrieved. All that is not
+    kept is listed as dropped. Scores are those of the reranker, except with coverage, where only the order means
+    anything ("order").
+
+    It works with less. Without a chat model, or where its reply is of no use, it searches for the question alone.
+    Without a retriever it can only reorder the documents handed in, which is not the published method. Each of these
+    is noted.
+
+    Source: Question Decomposition for Retrieval-Augmented Generation, arXiv 2507.00355. The paper publishes neither its
+    prompt nor how it merges. Prompts, merging by best rank, coverage and further rounds are this project's own.
+
+    Args:
+        rerank: How the pool is ranked against the question; the paper's way is a cross-encoder. `FirstStage()` keeps
+            the merged order: each search brings in its best before any brings in its second.
+        max_subquestions: The most sub-questions.
+        k: Documents retrieved for each of the questions.
+        keep: How many documents are kept; None for all.
+        coverage: Whether the documents kept are chosen so that they serve all sub-questions, instead of the best for
+            the question as a whole (the xQuAD rule). It needs no further call unless `coverage_by` is "scores".
+        coverage_by: How well a document serves a sub-question: "ranks" goes by its rank in the search for it, "scores"
+            by its rank when the pool is reranked for each sub-question, which costs as many rerankings more (at once).
+        coverage_weight: How much that counts against the relevance for the question itself, 0 to 1.
+        rounds: How often is retrieved, 1 to 4. From 2 on a sub-question may wait for the answer of another: answers
+            are looked up by the chat model in the passages found so far, one call a round, and have to stand there.
+        subquestions: Sub-questions to use instead of a model's: a fixed list, or a function of the question. "#1" in
+            one stands for the answer of the first.
+        temperature: For the sub-questions; None leaves it to the backend. The paper's is 0.8.
+
+    Raises:
+        InvalidInput: An argument breaks a rule.
+
+    >>> from rerank_plugins import FirstStage, rerank
+    >>> from rerank_plugins.backends import BM25Retriever
+    >>> shelf = BM25Retriever(["Emma was written by Jane Austen.", "Jane Austen was born in Steventon.", "A spoon."])
+    >>> method = Decompose(rerank=FirstStage(), subquestions=["Who wrote Emma?", "Where was Jane Austen born?"])
+    >>> ranking = rerank(method, "the birthplace of Emma's author", [], backends=shelf)
+    >>> [(item.candidate.text, [found["question"] for found in item.why["serves"]]) for item in ranking]
+    [('Emma was written by Jane Austen.', ...), ('Jane Austen was born in Steventon.', ...)]
+    """
+
+    rerank: Method = CrossEncode()
+    max_subquestions: int = 5
+    k: int = 10
+    keep: int | None = 10
+    coverage: bool = False
+    coverage_by: Literal["ranks", "scores"] = "ranks"
+    coverage_weight: float = 0.7
+    rounds: int = 1
+    subquestions: Subquestions | None = None
+    temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.subquestions is not None and not callable(self.subquestions):
+            given = (self.subquestions,) if isinstance(self.subquestions, str) else tuple(self.subquestions)
+            object.__setattr__(self, "subquestions", given)
+        _check(self)
+
+    @property
+    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its reranker
+        return needs_of(self.rerank)
+
+    @property
+    def wants(self) -> tuple[type[Request], ...]:  # type: ignore[override] # as above
+        own = (Chat, Retrieve) if self.subquestions is None or self.rounds > 1 else (Retrieve,)
+        return tuple(dict.fromkeys((*own, *wants_of(self.rerank))))
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        searches = Searches(candidates, self.k)
+        plan: Plan = yield from self._begin(query, searches)
+        if searches.unanswered is None:
+            yield from self._go_on(plan, searches)
+        parts = searches.subquestions if searches.unanswered is None else plan.numbered
+        reranked: Reranked = yield from self._reranked(query, parts, searches)
+        return self._verdict(reranked, searches, len(candidates))
+
+    def _begin(self, query: str, searches: Searches) -> Asking:
+        """Search for the question, and for what is known to be asked beside it, while the model names the rest."""
+        given = self._given(query)
+        request = subquestions_request(
+            query, self.max_subquestions, bridges=self.rounds > 1, temperature=self.temperature
+        )
+        asked = [request] if given is None else []
+        first = {0: query} | ({} if given is None else given.ready)
+        replies = yield [*asked, *searches.requests(first)]
+        searches.take(first, replies[len(asked) :])
+        plan = given or parse_subquestions(replies[0], query, self.max_subquestions)
+        searches.notes += _notes_on(plan, replies[0] if asked else None)
+        return plan
+
+    def _given(self, query: str) -> Plan | None:
+        if self.subquestions is None:
+            return None
+        try:
+            rows = self.subquestions(query) if callable(self.subquestions) else self.subquestions
+            return Plan(*distinct([rows] if isinstance(rows, str) else rows, query, self.max_subquestions))
+        except Exception as error:  # noqa: BLE001 # a function of the user's is as free to fail as a model
+            return Plan(fault=f"could not be had: the function that gives them failed with {type(error).__name__}")
+
+    def _go_on(self, plan: Plan, searches: Searches) -> Asking:
+        """Search for each sub-question once: when its answers are known, or in the last round without them."""
+        waiting = {number: text for number, text in plan.numbered.items() if number not in searches.asked}
+        looked_up: set[int] = set()
+        for left in reversed(range(self.rounds)):
+            now = {
+                number: without_references(text) for number, text in waiting.items() if not (left and references(text))
+            }
+            if now:
+                searches.take(now, (yield searches.requests(now)))
+            waiting = {number: text for number, text in waiting.items() if number not in now}
+            awaited = set[int]().union(*map(references, waiting.values())) & searches.subquestions.keys() - looked_up
+            if awaited:
+                looked_up |= awaited
+                answers = yield from self._look_up(sorted(awaited), searches)
+                waiting = {number: filled(text, answers) for number, text in waiting.items()}
+
+    def _look_up(self, numbers: Sequence[int], searches: Searches) -> Asking:
+        """Ask for the answers of sub-questions; they come from documents, so they serve to search and nothing else."""
+        questions = {number: searches.texts[number] for number in numbers}
+        texts = searches.read_for(numbers, _READ)
+        (reply,) = yield [answers_request(questions, texts)]
+        answers, refused = parse_answers(reply, questions, texts)
+        if refused:
+            searches.notes.append(Note("repaired", f"{refused} answers stand in no passage found, and were not used."))
+        if len(answers) < len(questions):
+            missing = len(questions) - len(answers)
+            searches.notes.append(Note("info", f"{missing} sub-questions that others wait for found no answer."))
+        return answers
+
+    def _reranked(self, query: str, parts: Mapping[int, str], searches: Searches) -> Asking:
+        """Rank the pool against the question; for coverage by scores against its parts, too, all at once."""
+        merged = searches.pool.order()
+        views = [well_formed(searches.pool.documents[index]) for index in merged]
+        by_scores = self.coverage and (self.coverage_by == "scores" or searches.unanswered is not None)
+        asked = [query, *(parts.values() if by_scores else ())]
+        verdicts = yield from together([self.rerank.steps(question, views) for question in asked])
+        verdicts, added = pooled(verdicts, len(views))
+        merged += searches.pool.extend(added)
+        ranking, *others = (settle(verdict, views) for verdict in verdicts)
+        if not (self.coverage and parts):
+            return Reranked(ranking, ranking.order, merged)
+        pool_ranks = [searches.pool.ranks[index] for index in merged]
+        served = [[item.get(number) for item in pool_ranks] for number in parts]
+        if by_scores:
+            served = [_ranks(other, len(merged)) for other in others]
+        serves = [[1 / rank if rank else 0.0 for rank in ranks] for ranks in served]
+        covering = cover(relevance(ranking, len(merged)), serves, self.coverage_weight)
+        left_out = {item.index for item in ranking.dropped}
+        return Reranked(ranking, [place for place in covering if place not in left_out], merged, covers=True)
+
+    def _verdict(self, reranked: Reranked, searches: Searches, given: int) -> Verdict:
+        ranking, merged = reranked.ranking, reranked.merged
+        kept = reranked.order if self.keep is None else reranked.order[: self.keep]
+        below = {merged[place]: f"ranked below the {self.keep} that are kept" for place in reranked.order[len(kept) :]}
+        items = (*ranking, *ranking.dropped)
+        return Verdict(
+            order=[merged[place] for place in kept],
+            scores={} if reranked.covers else {merged[item.index]: item.score for item in items},
+            why={merged[item.index]: self._why(merged[item.index], item, searches) for item in items},
+            dropped=below | {merged[item.index]: item.reason for item in ranking.dropped},
+            notes=[*searches.all_notes(), *ranking.notes],
+            score_kind="order" if reranked.covers else ranking.score_kind,
+            added=searches.pool.documents[given:],
+        )
+
+    def _why(self, index: int, item: Ranked | Dropped, searches: Searches) -> dict[str, Any]:
+        return {
+            "searched_for": list(searches.subquestions.values()),
+            "serves": searches.served(index),
+            "rerank": {"method": repr(self.rerank), "score": item.score, "why": dict(item.why)},
+        }
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """The pool in order.
+
+    Args:
+        ranking: What the reranker made of it, by the places in which it was shown.
+        order: These places, best first.
+        merged: Place to index in the pool.
+        covers: Whether the order is by coverage.
+    """
+
+    ranking: Ranking
+    order: Sequence[int]
+    merged: Sequence[int]
+    covers: bool = False
+
+
+def _ranks(ranking: Ranking, count: int) -> list[int | None]:
+    ranks = {item.index: item.rank for item in ranking}
+    return [ranks.get(place) for place in range(count)]
+
+
+def _notes_on(plan: Plan, reply: Reply | None) -> list[Note]:
+    """What a reader should know about the sub-questions."""
+    if isinstance(reply, Failed):
+        missing = f" {reply.error.need}" if isinstance(reply.error, Unanswered) else ""
+        return [Note("info", f"No sub-questions were named; only the question itself was searched for.{missing}")]
+    notes = [Note("repaired", f"The list of sub-questions {plan.fault}.")] if plan.fault else []
+    told = f"Sub-questions: {'; '.join(plan.questions)}" if plan.questions else "There are no sub-questions."
+    return [*notes, Note("info", told)]
+
+
+def _check(method: Decompose) -> None:
+    checked_methods("Decompose(rerank=...)", [method.rerank])
+    for name, (lowest, highest) in _BOUNDS.items():
+        value = getattr(method, name)
+        if name == "keep" and value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
+            raise InvalidInput(f"Decompose({name}=...) is a whole number from {lowest} to {highest}, not {value!r}.")
+    if method.coverage_by not in ("ranks", "scores"):
+        raise InvalidInput(f"Decompose(coverage_by=...) is 'ranks' or 'scores', not {method.coverage_by!r}.")
+    if not isinstance(method.coverage, bool):
+        raise InvalidInput(f"Decompose(coverage=...) is True or False, not {method.coverage!r}.")
+    if (weight := finite(method.coverage_weight)) is None or not 0 <= weight <= 1:
+        raise InvalidInput(f"Decompose(coverage_weight=...) is a number from 0 to 1, not {method.coverage_weight!r}.")
+    if method.temperature is not None and ((degree := finite(method.temperature)) is None or degree < 0):
+        raise InvalidInput(
+            f"Decompose(temperature=...) is a number of at least 0, or None, not {method.temperature!r}."
+        )
+
+
+_BOUNDS = {"max_subquestions": (1, 20), "k": (1, 1000), "keep": (0, 10**6), "rounds": (1, 4)}
