@@ -9,15 +9,18 @@ from rerank_plugins.limits import Limits
 from rerank_plugins.methods import (
     Cascade,
     CrossEncode,
+    Decompose,
     Embedding,
     FirstStage,
     Fuse,
     InsertRank,
     Likelihood,
+    Meteora,
     Rebel,
     read_method,
 )
 from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, Usage
+from rerank_plugins.rationales import Rationale
 
 __all__ = [
     "BM25Index",
@@ -25,6 +28,7 @@ __all__ = [
     "Cascade",
     "Criterion",
     "CrossEncode",
+    "Decompose",
     "Dropped",
     "Embedding",
     "FirstStage",
@@ -32,9 +36,11 @@ __all__ = [
     "InsertRank",
     "Likelihood",
     "Limits",
+    "Meteora",
     "Note",
     "Ranked",
     "Ranking",
+    "Rationale",
     "Rebel",
     "RerankError",
     "Usage",

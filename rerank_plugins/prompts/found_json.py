@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["json_values"]
+__all__ = ["flat_objects", "json_values"]
 
 _LONGEST = 200_000  # characters; no honest answer to a reranking prompt comes near it
 _ATTEMPTS = 40  # starts that are tried: a reply of nothing but brackets must not cost quadratic time
@@ -46,3 +46,16 @@ def _ends(starts: list[int]) -> list[int]:
     """The first and the last of many: an answer stands at the beginning or at the end."""
     half = _ATTEMPTS // 2
     return starts if len(starts) <= _ATTEMPTS else starts[:half] + starts[-half:]
+
+
+def flat_objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects in a text that hold no other object: in a reply that was cut off they are still whole.
+
+    >>> list(flat_objects('{"grades": [{"id": "a", "score": 1}, {"id": "b", "sc'))
+    [{'id': 'a', 'score': 1}]
+    """
+    for match in re.finditer(r"\{[^{}]{0,4000}\}", text[:_LONGEST]):
+        try:
+            yield json.loads(match.group())
+        except (ValueError, RecursionError):
+            continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from rerank_plugins.candidates import finite
 from rerank_plugins.criteria import Criterion
-from rerank_plugins.prompts.found_json import json_values
+from rerank_plugins.prompts.found_json import flat_objects, json_values
 from rerank_plugins.prompts.handles import handles
 from rerank_plugins.prompts.rubric import keys
 from rerank_plugins.requests import ChatReply, Failed, Reply
@@ -68,7 +67,7 @@ def parse_grades(reply: Reply, query: str, texts: Sequence[str], rubric: Sequenc
     if len(sheet.of) < len(texts):
         # In a long reply that was cut off, or is unsound somewhere, single grades are still whole.
         whole = _Sheet(sheet.positions, rubric)
-        whole.take(_rows(_flat_objects(text)))
+        whole.take(_rows(flat_objects(text)))
         sheet = max(sheet, whole, key=lambda found: len(found.of))
     if not sheet.of:
         # The last number of a text that was cut off can be half of one: a 1 may have been going to be a 10.
@@ -156,14 +155,6 @@ def _flattened(row: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """A grade whose scores stand in an object of their own, like one whose scores do not."""
     inner = [value for value in row.values() if isinstance(value, dict)]
     return {**row, **{name: number for scores in inner for name, number in scores.items()}}
-
-
-def _flat_objects(text: str) -> Iterator[Any]:
-    for match in re.finditer(r"\{[^{}]{0,4000}\}", text):
-        try:
-            yield json.loads(match.group())
-        except (ValueError, RecursionError):
-            continue
 
 
 _WRITTEN = re.compile(r"\s*(-?\d{1,4}(?:[.,]\d{1,6})?)(?:\s*(?:/|of|out of)\s*\d{1,4})?\s*")

@@ -2,7 +2,20 @@
 
 import pytest
 
-from rerank_plugins import Cascade, Criterion, CrossEncode, Embedding, FirstStage, Fuse, InsertRank, Likelihood, Rebel
+from rerank_plugins import (
+    Cascade,
+    Criterion,
+    CrossEncode,
+    Decompose,
+    Embedding,
+    FirstStage,
+    Fuse,
+    InsertRank,
+    Likelihood,
+    Meteora,
+    Rationale,
+    Rebel,
+)
 from rerank_plugins.methods import METHODS, Method
 from rerank_plugins.testing import MethodConformance
 
@@ -27,6 +40,15 @@ FORMS = [
     Rebel(criteria="news", scoring="choose", floor=None, metadata=["date", "tags"]),
     Rebel(scoring="choose", below_floor="drop", keep=2),
     Fuse(Rebel(criteria=()), CrossEncode(), norm="rrf"),
+    Meteora(),
+    Meteora(rationales=3, pairing="distinct", elbow="knee", on_failed_check="drop", order="document", domain="legal"),
+    Meteora(rationales=["acid", Rationale("oven", "How hot it is.", "Refuse cold ovens.")], expand=2, max_pooled=3),
+    Meteora(rationales=0, verify=False, expand=0, min_pooled=4, examples=[("why?", ["because"])]),
+    Cascade(Meteora(rationales=0), InsertRank(), keep=5),
+    Decompose(),
+    Decompose(rerank=FirstStage(), keep=None, coverage=True, rounds=3, subquestions=["Who is it?", "Where is #1?"]),
+    Decompose(rerank=InsertRank(), keep=5, coverage=True, coverage_by="scores", rounds=2, max_subquestions=2, k=2),
+    Fuse(Decompose(rerank=Embedding()), FirstStage()),
 ]
 
 
