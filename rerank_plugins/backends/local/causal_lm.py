@@ -7,42 +7,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rerank_plugins.backends.local.batching import Stats
+from rerank_plugins.backends.local.attention import watching
+from rerank_plugins.backends.local.batching import Stats, tokens_that_fit
+from rerank_plugins.backends.local.drawing import Draw, Drawing
+from rerank_plugins.backends.local.states import Past, States
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CausalLM", "Draw", "Row", "load", "out_of_memory"]
+__all__ = ["CausalLM", "Row", "out_of_memory"]
 
 _CACHE_NAMES = ("cache", "past_key_values")  # the newer first
-_REMEMBERED = 4  # tokens that are remembered in the room of one that is computed, logits and all
-_WORTH = 16  # tokens in common from which on they are read in a pass of their own
+_ATTENTION = {"full_attention", "sliding_attention"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Tokens to read, and those whose log-probability is wanted.
+    """Tokens to read, and what is wanted at the last of them.
 
     Args:
         ids: The tokens.
         wanted: For each of the last positions of `ids`, tokens that may come next: of shape (positions, tokens).
+        stop: Tokens after which reading has to halt, so that what the model keeps of them is at hand; 0 for nowhere.
+        kept: Whether that is worth keeping for later batches.
+        past: What the model keeps of the first tokens, where they have been read.
     """
 
     ids: Sequence[int]
     wanted: Sequence[Sequence[int]]
+    stop: int = 0
+    kept: bool = False
+    past: States | None = None
 
     @property
     def beginning(self) -> Sequence[int]:
         """The tokens before the first position that is asked about."""
         return self.ids[: len(self.ids) - len(self.wanted)]
 
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """How a row's next token is drawn: at a temperature above 0, from a seed of its own or an unforeseeable one."""
-
-    temperature: float
-    seed: int | None = None
+    @property
+    def rest(self) -> Sequence[int]:
+        """The tokens that have not been read."""
+        return self.ids[self.past.tokens :] if self.past else self.ids
 
 
 class CausalLM:
@@ -54,10 +59,9 @@ class CausalLM:
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model = model
+        self.model = model
         self._takes = set(inspect.signature(model.forward).parameters)
-        # The state of a recurrent model cannot be handed on row by row.
-        self._cache = "" if getattr(model, "_is_stateful", False) else _first(_CACHE_NAMES, self._takes)
+        self._cache = "" if _is_recurrent(model) else next((n for n in _CACHE_NAMES if n in self._takes), "")
         self._ends = _end_tokens(model, tokenizer)
         self._pad = next((t for t in (tokenizer.pad_token_id, *self._ends) if t is not None), 0)
         self.tokenizer = tokenizer
@@ -68,52 +72,72 @@ class CausalLM:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        device: torch.device = self._model.device
+        device: torch.device = self.model.device
         return device
 
     @property
     def context(self) -> int | None:
         """The most tokens that it was made for, or None where its configuration does not say."""
-        length = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        length = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return int(length) if length else None
 
-    def beginning_alike(self, rows: Sequence[Row]) -> list[list[int]]:
-        """Positions of rows that can share the reading of their beginning, and at first of all others."""
-        alike: dict[tuple[int, ...], list[int]] = {}
-        for position, row in enumerate(rows):
-            alike.setdefault(tuple(row.beginning), []).append(position)
-        groups = [places for places in alike.values() if self._shared([rows[place] for place in places])]
-        others = sorted(set(range(len(rows))).difference(*groups))
-        return [others, *groups] if others else groups
+    def batch_tokens(self) -> int | None:
+        """The most tokens in a pass by the memory that is free now, or None where memory is not the bound."""
+        import torch
 
-    def batch_tokens(self, rows: Sequence[Row], limit: int) -> int:
-        """The most tokens in a batch of rows like these, whole as they are, where `limit` is for computed ones.
+        if self.device.type != "cuda":
+            return None
+        reserved = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        free = torch.cuda.mem_get_info(self.device)[0] + reserved
+        return tokens_that_fit(free, self.model.config.get_text_config(), self.model.dtype.itemsize)
 
-        A beginning that they share is computed once, and what is remembered of it for each row takes less room.
+    def can_resume(self, longest: int) -> bool:
+        """Whether rows of so many tokens can be read in parts.
+
+        A recurrent model's state cannot be handed on row by row. A window of attention is counted in positions, so that
+        the padding between two parts would push tokens out of it.
         """
-        if not (beginning := self._shared(rows)):
-            return limit
-        longest = max(len(row.ids) for row in rows)
-        return limit * longest // (longest - len(beginning) + len(beginning) // _REMEMBERED)
+        window = getattr(self.model.config.get_text_config(), "sliding_window", None)
+        return bool(self._cache) and (not window or 2 * longest <= window)
 
     def logprobs(self, rows: Sequence[Row]) -> list[list[list[float]]]:
         """Natural log-probabilities of the wanted tokens, for all rows in one pass.
 
         They come from a softmax in 32 bits over the whole vocabulary. Rows are padded on the left, so that the
-        positions that are asked about stand together at the end and no others meet the vocabulary. A long beginning
-        that all rows have in common is read once.
+        positions that are asked about stand together at the end and no others meet the vocabulary.
 
         Returns:
             For each row what its `wanted` asks, in its shape.
         """
         import torch
 
-        keep, beginning = max(len(row.wanted) for row in rows), self._shared(rows)
+        keep = max(len(row.wanted) for row in rows)
         with torch.inference_mode():
-            logits = self._forward([row.ids[len(beginning) :] for row in rows], keep, beginning)
+            logits = self._forward([row.rest for row in rows], keep, Past([row.past for row in rows], False))
             parts = [_logprobs(logits[index], row.wanted) for index, row in enumerate(rows)]
             values = torch.cat(parts).tolist()  # one copy from the device for all rows
         return _in_shape(values, rows)
+
+    def read(self, rows: Sequence[Sequence[int]], before: Sequence[States | None]) -> list[States]:
+        """Read tokens in one pass, each row after what has been read before it, and give what the model keeps."""
+        import torch
+
+        with torch.inference_mode():
+            past = Past(before, True)
+            self._forward(rows, 1, past)
+            return past.recorded(list(map(len, rows)))
+
+    def attention(self, row: Row, layers: tuple[int, int] | None) -> list[float]:
+        """How much attention each token of a row gets from those that are asked about.
+
+        Returns:
+            For each token of `row.ids` the mean over these, over all heads and over a slice of the layers.
+        """
+        import torch
+
+        with torch.inference_mode(), watching(self.model, len(row.wanted), layers) as watch:
+            self._forward([row.rest], 1, Past([row.past], False))
+            return watch.mean()
 
     def write(self, prompts: Sequence[Sequence[int]], count: int, draws: Sequence[Draw | None]) -> list[list[int]]:
         """Write at most `count` tokens after each prompt, with one cache for all.
@@ -131,57 +155,39 @@ class CausalLM:
 
         with torch.inference_mode():
             ids, mask = self._padded(prompts)
-            written = self._model.generate(
+            written = self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 max_new_tokens=count,
                 do_sample=False,
-                logits_processor=LogitsProcessorList([_Drawing(draws)]),
+                logits_processor=LogitsProcessorList([Drawing(draws)]),
             )[:, ids.shape[1] :].tolist()
         answers = [self._until_end(row) for row in written]
         # The last token of each is never read, and after its end a row reads only padding.
         steps = len(written[0]) - 1
         read = sum(min(len(answer), steps) for answer in answers)
-        self.stats += Stats(steps + 1, ids.numel() + steps * len(prompts), sum(map(len, prompts)) + read)
+        computed = ids.numel() + steps * len(prompts)
+        self.stats += Stats(steps + 1, computed, sum(map(len, prompts)) + read, read)
         return answers
 
-    def _shared(self, rows: Sequence[Row]) -> Sequence[int]:
-        """The beginning that all of several rows have in common, if it is worth a pass of its own."""
-        beginning = rows[0].beginning
-        worth = self._cache and len(rows) > 1 and len(beginning) >= _WORTH
-        return beginning if worth and all(row.beginning == beginning for row in rows) else ()
-
-    def _forward(self, rows: Sequence[Sequence[int]], keep: int, beginning: Sequence[int]) -> torch.Tensor:
+    def _forward(self, rows: Sequence[Sequence[int]], keep: int, past: Past) -> torch.Tensor:
         """Logits of the last `keep` positions, of shape (rows, keep, vocabulary)."""
         import torch
 
         ids, mask = self._padded(rows)
-        options: dict[str, Any] = {"use_cache": False}
-        if beginning:
-            options = {"use_cache": True, self._cache: self._read(beginning, len(rows))}
-            mask = torch.cat([mask.new_ones(len(rows), len(beginning)), mask], dim=1)
-        options["attention_mask"] = mask
+        if past.width:
+            read = [[0] * (past.width - length) + [1] * length for length in past.lengths]
+            mask = torch.cat([torch.tensor(read, device=self.device), mask], dim=1)
+        options: dict[str, Any] = {"attention_mask": mask, "use_cache": past.used}
+        if past.used:
+            options[self._cache] = past.as_cache()
         if "position_ids" in self._takes:
-            options["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)[:, len(beginning) :]
+            options["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)[:, past.width :]
         if "logits_to_keep" in self._takes:
             options["logits_to_keep"] = keep
-        logits: torch.Tensor = self._model(input_ids=ids, **options).logits
+        logits: torch.Tensor = self.model(input_ids=ids, **options).logits
         self.stats += Stats(1, ids.numel(), sum(map(len, rows)))
         return logits[:, -keep:]
-
-    def _read(self, ids: Sequence[int], count: int) -> Any:
-        """What the model keeps of these tokens, `count` times over."""
-        import torch
-        from transformers import DynamicCache
-
-        cache = DynamicCache()
-        options: dict[str, Any] = {"use_cache": True, self._cache: cache}
-        if "logits_to_keep" in self._takes:
-            options["logits_to_keep"] = 1
-        self._model(input_ids=torch.tensor([list(ids)], device=self.device), **options)
-        self.stats += Stats(1, len(ids), len(ids))
-        cache.batch_repeat_interleave(count)
-        return cache
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         import torch
@@ -195,22 +201,6 @@ class CausalLM:
         return ids[: next((place for place, token in enumerate(ids) if token in self._ends), len(ids))]
 
 
-def load(
-    name: str, *, gguf_file: str | None, device: str | None, dtype: str | None, trust_remote_code: bool
-) -> CausalLM:
-    """Load a model and its tokenizer; see `TransformersLM` for the arguments."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    place = torch.device(device or _best_device())
-    options: dict[str, Any] = {"trust_remote_code": True} if trust_remote_code else {}
-    if gguf_file:
-        options["gguf_file"] = gguf_file
-    tokenizer = AutoTokenizer.from_pretrained(name, **options)
-    model: Any = AutoModelForCausalLM.from_pretrained(name, **{_dtype_option(): _dtype(dtype, place)}, **options)
-    return CausalLM(model.to(place).eval(), tokenizer)
-
-
 def out_of_memory(error: BaseException) -> bool:
     """Whether an exception says that the device has no room; each kind of device says it in its own words."""
     text = str(error).lower()
@@ -219,36 +209,10 @@ def out_of_memory(error: BaseException) -> bool:
     )
 
 
-class _Drawing:
-    """Draws by adding Gumbel noise to scaled logits and taking the largest: exactly a sample of their softmax.
-
-    So each row keeps its own temperature and seed, whatever shares its batch, and nothing touches the global state.
-    """
-
-    def __init__(self, draws: Sequence[Draw | None]) -> None:
-        import torch
-
-        self._draws = draws
-        self._sources = [torch.Generator() for _ in draws]
-        for draw, source in zip(draws, self._sources, strict=True):
-            if draw is None or draw.seed is None:
-                source.seed()
-            else:
-                source.manual_seed(draw.seed)
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        import torch
-
-        drawn = scores.clone()
-        for row, (draw, source) in enumerate(zip(self._draws, self._sources, strict=True)):
-            if draw is not None:
-                noise = -torch.empty(scores.shape[-1]).exponential_(generator=source).log()
-                drawn[row] = scores[row] / draw.temperature + noise.to(scores.device)
-        return drawn
-
-
-def _first(names: Sequence[str], known: set[str]) -> str:
-    return next((name for name in names if name in known), "")
+def _is_recurrent(model: Any) -> bool:
+    """Whether a layer keeps something else than keys and values."""
+    types = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    return bool(getattr(model, "_is_stateful", False)) or not _ATTENTION.issuperset(types)
 
 
 def _logprobs(logits: torch.Tensor, wanted: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -261,30 +225,6 @@ def _logprobs(logits: torch.Tensor, wanted: Sequence[Sequence[int]]) -> torch.Te
 def _in_shape(values: Sequence[float], rows: Sequence[Row]) -> list[list[list[float]]]:
     rest = iter(values)
     return [[[next(rest) for _ in tokens] for tokens in row.wanted] for row in rows]
-
-
-def _best_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _dtype(name: str | None, device: torch.device) -> torch.dtype:
-    import torch
-
-    if name is not None:
-        dtype: torch.dtype = getattr(torch, name)
-        return dtype
-    return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
-
-
-def _dtype_option() -> str:
-    import transformers
-
-    version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
-    return "dtype" if version >= (4, 56) else "torch_dtype"
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -48,6 +48,19 @@ class PromptTokens:
             return self._ids(text, whole=False)
         return [*self.opening, *self._ids(text)]
 
+    def until(self, document: str, text: str, ids: Sequence[int]) -> int:
+        """How many of the tokens of a rendered conversation come up to the end of a document in it; 0 if none do."""
+        place = text.find(content := self._safe(document))
+        if place < 0:
+            return 0
+        before = self.conversation(text[: place + len(content)])
+        return next((at for at, (one, other) in enumerate(zip(before, ids, strict=False)) if one != other), len(before))
+
+    def apart(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of texts that follow one another, each cut by itself; what opens a text is with the first."""
+        first, *others = (self._ids(text) for text in texts)
+        return [[*self.opening, *first], *others]
+
     def choice(self, text: str, label: str) -> tuple[int, ...]:
         """The tokens that a label is, as the beginning of an answer to a rendered conversation.
 

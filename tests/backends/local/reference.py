@@ -9,8 +9,8 @@ from rerank_plugins.requests import Chat, Choose, Likelihood, Request
 
 
 def model_of(backend: TransformersLM) -> tuple[Any, Any]:
-    lm = backend._loaded()._lm
-    return lm._model, lm.tokenizer
+    lm = backend._loaded()[0].lm
+    return lm.model, lm.tokenizer
 
 
 def next_logprobs(model: Any, ids: list[int]) -> Any:

@@ -79,7 +79,7 @@ def test_a_recurrent_model_reads_each_row_whole(tiny_folder: Callable[..., Path]
     monkeypatch.setattr(LlamaForCausalLM, "_is_stateful", True)
     stateful = TransformersLM(tiny_folder(), device="cpu")
     assert answered(stateful, ASKED)
-    assert stateful.stats.needed == sum(len(stateful._loaded().prepare(request).row.ids) for request in ASKED)
+    assert stateful.stats.needed == sum(len(stateful._loaded()[0].prepare(request).row.ids) for request in ASKED)
 
 
 def test_queries_together_rank_as_each_alone(tiny: TransformersLM) -> None:
