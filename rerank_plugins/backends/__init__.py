@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rerank_plugins.backends.local.cross_encoder import CrossEncoder
     from rerank_plugins.backends.local.sentence_embedder import SentenceEmbedder
     from rerank_plugins.backends.local.transformers_lm import TransformersLM
+    from rerank_plugins.backends.neighbours import ChunkNeighbours
     from rerank_plugins.backends.openai.chat import OpenAIChat
     from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
     from rerank_plugins.backends.retrieval import BM25Retriever, Retriever
@@ -18,6 +19,7 @@ __all__ = [
     "Backend",
     "BatchBackend",
     "CallBackend",
+    "ChunkNeighbours",
     "CrossEncoder",
     "OpenAIChat",
     "OpenAIEmbedder",

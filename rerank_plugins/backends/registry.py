@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rerank_plugins.errors import UnmetNeed
-from rerank_plugins.requests import Chat, Choose, Embed, Likelihood, Request, Retrieve, ScorePairs
+from rerank_plugins.requests import Chat, Choose, Embed, Likelihood, Neighbours, Request, Retrieve, ScorePairs
 
 __all__ = ["BACKENDS", "Entry", "load", "unmet"]
 
@@ -28,6 +28,7 @@ class Entry:
 
 BACKENDS: dict[str, Entry] = {
     "BM25Retriever": Entry("retrieval", (Retrieve,)),
+    "ChunkNeighbours": Entry("neighbours", (Neighbours,)),
     "CrossEncoder": Entry("local.cross_encoder", (ScorePairs,), "sentence-transformers"),
     "OpenAIChat": Entry("openai.chat", (Chat, Choose), "openai"),
     "OpenAIEmbedder": Entry("openai.embedder", (Embed,), "openai"),
