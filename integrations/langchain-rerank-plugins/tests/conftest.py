@@ -128,6 +128,9 @@ class Trace(BaseCallbackHandler):
     def on_retriever_end(self, documents, *, run_id, **kwargs):
         self._end(run_id, documents)
 
+    def on_retriever_error(self, error, *, run_id, **kwargs):
+        self._error(run_id, error)
+
     def on_chat_model_start(self, serialized, messages, *, run_id, parent_run_id=None, tags=None, **kwargs):
         self._start(run_id, parent_run_id, "model", messages, tags)
 
