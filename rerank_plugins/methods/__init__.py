@@ -5,11 +5,13 @@ from rerank_plugins.methods.cascade import Cascade
 from rerank_plugins.methods.cross_encode import CrossEncode
 from rerank_plugins.methods.decompose import Decompose
 from rerank_plugins.methods.embedding import Embedding
+from rerank_plugins.methods.first import First
 from rerank_plugins.methods.first_stage import FirstStage
 from rerank_plugins.methods.fuse import Fuse
 from rerank_plugins.methods.insert_rank import InsertRank
 from rerank_plugins.methods.likelihood import Likelihood
 from rerank_plugins.methods.meteora import Meteora
+from rerank_plugins.methods.pointwise import Graded, YesNo
 from rerank_plugins.methods.reading import method_class, method_names, read_method
 from rerank_plugins.methods.rebel import Rebel
 
@@ -18,12 +20,15 @@ METHODS = (
     "CrossEncode",
     "Decompose",
     "Embedding",
+    "First",
     "FirstStage",
     "Fuse",
+    "Graded",
     "InsertRank",
     "Likelihood",
     "Meteora",
     "Rebel",
+    "YesNo",
 )
 """The names of the shipped methods."""
 
@@ -33,14 +38,17 @@ __all__ = [
     "CrossEncode",
     "Decompose",
     "Embedding",
+    "First",
     "FirstStage",
     "Fuse",
+    "Graded",
     "InsertRank",
     "Likelihood",
     "Meteora",
     "Method",
     "Options",
     "Rebel",
+    "YesNo",
     "method_class",
     "method_names",
     "read_method",

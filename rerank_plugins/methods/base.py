@@ -7,6 +7,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rerank_plugins.candidates import Candidate
+from rerank_plugins.ranking import ScoreKind
 from rerank_plugins.requests import Request, Steps
 
 __all__ = ["Method", "Options", "needs_of", "wants_of"]
@@ -34,12 +35,14 @@ class Options:
     """The base of the shipped methods: a frozen dataclass whose repr names what differs from the defaults.
 
     The repr is the label of a row in a results table, and `read_method` reads it back. Classes whose instances an
-    option may hold are named in `values`, so that they can stand in it.
+    option may hold are named in `values`, so that they can stand in it. What its scores will mean stands in
+    `score_kind`, where that is known beforehand.
     """
 
     needs: ClassVar[tuple[type[Request], ...]] = ()
     wants: ClassVar[tuple[type[Request], ...]] = ()
     values: ClassVar[tuple[type, ...]] = ()
+    score_kind: ClassVar[ScoreKind | None] = None
 
     def __repr__(self) -> str:
         options = [

@@ -8,13 +8,16 @@ from rerank_plugins import (
     CrossEncode,
     Decompose,
     Embedding,
+    First,
     FirstStage,
     Fuse,
+    Graded,
     InsertRank,
     Likelihood,
     Meteora,
     Rationale,
     Rebel,
+    YesNo,
 )
 from rerank_plugins.methods import METHODS, Method
 from rerank_plugins.testing import MethodConformance
@@ -49,6 +52,15 @@ FORMS = [
     Decompose(rerank=FirstStage(), keep=None, coverage=True, rounds=3, subquestions=["Who is it?", "Where is #1?"]),
     Decompose(rerank=InsertRank(), keep=5, coverage=True, coverage_by="scores", rounds=2, max_subquestions=2, k=2),
     Fuse(Decompose(rerank=Embedding()), FirstStage()),
+    First(),
+    First(window=5, stride=2, prompt="castorini/first_mistral"),
+    YesNo(),
+    YesNo(labels=("yes", "no"), goal="It names a flour.", document_first=True),
+    YesNo(prompt="mixedbread-ai/mxbai-rerank-base-v2"),
+    Graded(),
+    Graded(reading="mean", scale=30, document_first=True),
+    Graded(reading="text", scale=5),
+    Graded(prompt="Alibaba-NLP/ERank-4B", goal="Find flours."),
 ]
 
 
