@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rerank_plugins.errors import UnmetNeed
-from rerank_plugins.requests import Chat, Choose, Embed, Likelihood, Neighbours, Request, Retrieve, ScorePairs
+from rerank_plugins.requests import Attend, Chat, Choose, Embed, Likelihood, Neighbours, Request, Retrieve, ScorePairs
 
 __all__ = ["BACKENDS", "Entry", "load", "unmet"]
 
@@ -34,7 +34,7 @@ BACKENDS: dict[str, Entry] = {
     "OpenAIEmbedder": Entry("openai.embedder", (Embed,), "openai"),
     "Retriever": Entry("retrieval", (Retrieve,)),
     "SentenceEmbedder": Entry("local.sentence_embedder", (Embed,), "sentence-transformers"),
-    "TransformersLM": Entry("local.transformers_lm", (Chat, Choose, Likelihood), "transformers"),
+    "TransformersLM": Entry("local.transformers_lm", (Chat, Choose, Likelihood, Attend), "transformers"),
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from rerank_plugins.backends.local.transformers_lm import TransformersLM
-from rerank_plugins.requests import Chat, Choose, Likelihood, Request
+from rerank_plugins.requests import Attend, Chat, Choose, Likelihood, Request
 
 
 def model_of(backend: TransformersLM) -> tuple[Any, Any]:
@@ -36,6 +37,27 @@ def logprobs(backend: TransformersLM, request: Request) -> list[float]:
     assert isinstance(request, Choose)
     last = next_logprobs(model, prompt_ids(tokenizer, request))[-1]
     return [float(last[tokenizer(label, add_special_tokens=False)["input_ids"][-1]]) for label in request.labels]
+
+
+def attention(backend: TransformersLM, request: Attend) -> list[list[float]]:
+    """The value of each token of each segment, from the whole attention matrices of all layers and heads."""
+    import torch
+
+    model, tokenizer = model_of(backend)
+    texts = [request.prefix, *request.segments, request.question]
+    parts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    parts[0] = tokenizer(request.prefix)["input_ids"]
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        with torch.inference_mode():
+            found = model(input_ids=torch.tensor([list(chain(*parts))]), output_attentions=True).attentions
+    finally:
+        model.set_attn_implementation(before)
+    layers = found[slice(*request.layers)] if request.layers else found
+    mean = torch.stack([layer[0, :, -len(parts[-1]) :].float() for layer in layers]).mean(dim=(0, 1, 2)).tolist()
+    ends = list(accumulate(map(len, parts[:-1])))
+    return [mean[start:end] for start, end in pairwise(ends)]
 
 
 def answer(backend: TransformersLM, request: Chat) -> str:
