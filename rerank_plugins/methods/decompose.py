@@ -248,6 +248,11 @@ def _check(method: Decompose) -> None:
             continue
         if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
             raise InvalidInput(f"Decompose({name}=...) is a whole number from {lowest} to {highest}, not {value!r}.")
+    if not callable(method.subquestions) and not all(isinstance(text, str) for text in method.subquestions or ()):
+        raise InvalidInput(
+            "Decompose(subquestions=...) is a list of strings, a function that gives one, or None, "
+            f"not {method.subquestions!r}."
+        )
     if method.coverage_by not in ("ranks", "scores"):
         raise InvalidInput(f"Decompose(coverage_by=...) is 'ranks' or 'scores', not {method.coverage_by!r}.")
     if not isinstance(method.coverage, bool):

@@ -65,7 +65,7 @@ def _plain(row: object) -> str | None:
 
 def _key(question: str) -> frozenset[str]:
     words = tokenize(question)
-    content = [word.removesuffix("s") for word in words if word not in _LIGHT]
+    content = [stem for word in words if word not in _LIGHT and (stem := word.removesuffix("s"))]
     return frozenset([*(content or words or [question]), *_REFERENCE.findall(question)])
 
 

@@ -136,7 +136,8 @@ def _rows(reply: ChatReply, query: str) -> list[str] | None:
     """What may be sub-questions; None where the reply says nothing about them."""
     text = without_thinking(reply.text)
     values = [reply.parsed] if isinstance(reply.parsed, (dict, list)) else list(json_values(text))
-    rows = [row for value in values for row in _texts(value)]
+    rows = [row for value in values if isinstance(value, dict) for row in _texts(value)]
+    rows = rows or [row for value in values if isinstance(value, list) for row in _texts(value)]  # those inside objects
     if rows or any(value == [] or _names_none(value) for value in values):
         return rows
     return _cut_off(text) or list(_lines(text, query)) or None
