@@ -13,6 +13,7 @@ from langchain_rerank_plugins.documents import candidates_of, document_of
 from langchain_rerank_plugins.retrieval import read_documents
 from rerank_plugins.candidates import finite, well_formed
 from rerank_plugins.errors import InvalidInput
+from rerank_plugins.methods.placement import NUMBER_KEYS, SOURCE_KEYS
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import Found, Neighbours, Request
 
@@ -20,7 +21,6 @@ __all__ = ["LangChainNeighbours"]
 
 Around = Callable[[Document, int, int], Sequence[Document]]
 
-_NUMBER_KEYS = ("chunk_index", "chunk", "seq_num", "start_index")
 _OFFSET_KEY = "start_index"  # what LangChain's text splitters write: an order, but no consecutive numbers
 
 
@@ -33,9 +33,9 @@ class LangChainNeighbours:
         chunks: Where to look: a function of the document and how many are wanted before and after it, which gives them
             in document order and may be called from several threads; the documents themselves, as a list; or a vector
             store that can be asked by metadata with `get(where=...)`, such as Chroma.
-        source_key: The metadata key that names the document.
-        number_key: The metadata key of the chunk's number in the document. None looks for "chunk_index", "chunk",
-            "seq_num", and "start_index", which LangChain's text splitters write with `add_start_index=True`.
+        source_key: The metadata key that names the document; None looks for "source" and other usual ones.
+        number_key: The metadata key of the chunk's number in the document; None looks for "chunk_index" and other usual
+            ones, among them "start_index", which LangChain's text splitters write with `add_start_index=True`.
 
     Raises:
         InvalidInput: `chunks` is none of these.
@@ -51,10 +51,15 @@ class LangChainNeighbours:
     identity = "LangChainNeighbours"
 
     def __init__(
-        self, chunks: Around | Sequence[Document] | Any, *, source_key: str = "source", number_key: str | None = None
+        self,
+        chunks: Around | Sequence[Document] | Any,
+        *,
+        source_key: str | None = None,
+        number_key: str | None = None,
     ) -> None:
-        keys = _Keys(source_key, _NUMBER_KEYS if number_key is None else (number_key,))
-        self._around = _as_function(chunks, keys)
+        sources = SOURCE_KEYS if source_key is None else (source_key,)
+        numbers = NUMBER_KEYS if number_key is None else (number_key,)
+        self._around = _as_function(chunks, _Keys(sources, numbers))
 
     def answer(self, request: Neighbours, timeout: float | None) -> Found:
         """Look from the calling thread; there is no async form, so that async callers look on a thread, too."""
@@ -68,37 +73,39 @@ class LangChainNeighbours:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a chunk stands: its document, and its number under one of the keys."""
+    """Where a chunk stands: its document and its number, each with the key that says it."""
 
+    source_key: str
     source: str | int
-    key: str
+    number_key: str
     number: int | float
 
 
 @dataclass(frozen=True, slots=True)
 class _Keys:
-    source: str
-    numbers: tuple[str, ...]
+    sources: Sequence[str]
+    numbers: Sequence[str]
 
     def place_of(self, document: Document) -> _Place | None:
-        source = document.metadata.get(self.source)
-        key = next((key for key in self.numbers if finite(document.metadata.get(key)) is not None), None)
-        if not isinstance(source, (str, int)) or key is None:
-            return None
-        return _Place(source, key, document.metadata[key])
+        says = document.metadata
+        source = next((key for key in self.sources if isinstance(says.get(key), (str, int))), None)
+        number = next((key for key in self.numbers if finite(says.get(key)) is not None), None)
+        return _Place(source, says[source], number, says[number]) if source and number else None
 
     def required_place_of(self, document: Document) -> _Place:
         if (place := self.place_of(document)) is None:
             raise _NoPlace(
-                f"Neighbours are not known of documents without {self.source!r} and one of "
-                f"{', '.join(map(repr, self.numbers))} in their metadata."
+                "Neighbours are not known of chunks whose metadata does not say in which document they stand "
+                f"({', '.join(self.sources)}) and where in it ({', '.join(self.numbers)})."
             )
         return place
 
     def nearest(self, chunks: Iterable[Document], place: _Place, before: int, after: int) -> list[Document]:
         """Of the chunks of a document the last ones before a place and the first ones after it, in order."""
         placed = [
-            (found.number, chunk) for chunk in chunks if (found := self.place_of(chunk)) and found.key == place.key
+            (found.number, chunk)
+            for chunk in chunks
+            if (found := self.place_of(chunk)) and found.number_key == place.number_key
         ]
         placed.sort(key=lambda pair: pair[0])
         earlier = [chunk for number, chunk in placed if number < place.number]
@@ -124,14 +131,14 @@ def _as_function(chunks: Any, keys: _Keys) -> Around:
 
 
 def _among(chunks: Sequence[Document], keys: _Keys) -> Around:
-    by_source: dict[str | int, list[Document]] = defaultdict(list)
+    by_source: dict[tuple[str, str | int], list[Document]] = defaultdict(list)
     for chunk in chunks:
         if place := keys.place_of(chunk):
-            by_source[place.source].append(chunk)
+            by_source[place.source_key, place.source].append(chunk)
 
     def around(document: Document, before: int, after: int) -> list[Document]:
         place = keys.required_place_of(document)
-        return keys.nearest(by_source.get(place.source, ()), place, before, after)
+        return keys.nearest(by_source.get((place.source_key, place.source), ()), place, before, after)
 
     return around
 
@@ -139,7 +146,7 @@ def _among(chunks: Sequence[Document], keys: _Keys) -> Around:
 def _in_store(store: Any, keys: _Keys) -> Around:
     def around(document: Document, before: int, after: int) -> list[Document]:
         place = keys.required_place_of(document)
-        found = store.get(where=_where(keys.source, place, before, after))
+        found = store.get(where=_where(place, before, after))
         texts = zip(found["ids"], found["documents"], found["metadatas"], strict=True)
         chunks = [Document(text or "", id=name, metadata=metadata or {}) for name, text, metadata in texts]
         return keys.nearest(chunks, place, before, after)
@@ -147,10 +154,10 @@ def _in_store(store: Any, keys: _Keys) -> Around:
     return around
 
 
-def _where(source_key: str, place: _Place, before: int, after: int) -> dict[str, Any]:
-    of_source = {source_key: place.source}
-    if place.key == _OFFSET_KEY:
+def _where(place: _Place, before: int, after: int) -> dict[str, Any]:
+    of_source = {place.source_key: place.source}
+    if place.number_key == _OFFSET_KEY:
         return of_source
-    first = {place.key: {"$gte": place.number - before}}
-    last = {place.key: {"$lte": place.number + after}}
+    first = {place.number_key: {"$gte": place.number - before}}
+    last = {place.number_key: {"$lte": place.number + after}}
     return {"$and": [of_source, first, last]}

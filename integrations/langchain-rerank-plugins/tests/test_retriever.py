@@ -10,9 +10,8 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 
 from langchain_rerank_plugins import DecompositionRetriever
-from rerank_plugins import Cascade, CrossEncode, FirstStage, InsertRank
+from rerank_plugins import Cascade, CrossEncode, Decompose, FirstStage, InsertRank
 from rerank_plugins.errors import InvalidInput, Refused, UnmetNeed
-from rerank_plugins.methods.decompose import Decompose
 from rerank_plugins.requests import Retrieve, ScorePairs
 from rerank_plugins.testing import FakeModel
 

@@ -6,8 +6,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_rerank_plugins import DecompositionRetriever
-from rerank_plugins import FirstStage
-from rerank_plugins.methods.decompose import Decompose
+from rerank_plugins import Decompose, FirstStage
 
 suites = pytest.importorskip("langchain_tests.integration_tests", reason="langchain-tests is not installed")
 
