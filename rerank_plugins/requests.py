@@ -226,6 +226,8 @@ class Attend(Request):
         question: What follows them, and pays the attention.
         prefix: What stands before them, such as an instruction.
         layers: The first layer that counts and the one after the last, as in a slice; None is all.
+        may_cut: Whether segments may be shortened to fit the context. If not, a request that is too long comes back as
+            `Failed` with `PromptTooLong`.
     """
 
     reply: ClassVar[type[Reply]] = Attended
@@ -234,6 +236,7 @@ class Attend(Request):
     question: str
     prefix: str = ""
     layers: tuple[int, int] | None = None
+    may_cut: bool = True
 
 
 @dataclass(frozen=True)

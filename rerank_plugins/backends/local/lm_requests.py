@@ -150,20 +150,22 @@ class LMRequests:
         *context, question = self._tokens.apart([request.prefix, *request.segments, request.question])
         if not question:
             raise InvalidInput(f"Attend(question=...) is a text of at least one token, not {request.question!r}.")
-        context, notes = self._shortened(context, len(question))
+        context, notes = self._shortened(context, len(question), request.may_cut)
         before = [token for part in context for token in part]
         asked: list[list[int]] = [[]] * len(question)
         row = Row([*before, *question], asked, len(before))
         return Attending(request, row, notes, list(map(len, context)))
 
-    def _shortened(self, parts: list[list[int]], reserved: int) -> tuple[list[list[int]], tuple[Note, ...]]:
+    def _shortened(
+        self, parts: list[list[int]], reserved: int, may_cut: bool
+    ) -> tuple[list[list[int]], tuple[Note, ...]]:
         """Cut the longest segments, which come after the prefix, until all fit beside some further tokens."""
         prefix, *segments = parts
         lengths = list(map(len, segments))
         room = sum(lengths) if self._context is None else self._context - reserved - len(prefix)
         if sum(lengths) <= room:
             return parts, ()
-        if (cap := cap_for(lengths, room)) < _FEWEST_TOKENS:
+        if (cap := cap_for(lengths, room)) < _FEWEST_TOKENS or not may_cut:
             raise PromptTooLong(self._context, len(prefix) + sum(lengths) + reserved)
         return [prefix, *(segment[:cap] for segment in segments)], (cut_note(self._context),)
 

@@ -102,9 +102,10 @@ def test_long_segments_are_cut_and_the_reply_says_so(tiny_folder: Callable[..., 
     assert [note.kind for note in reply.notes] == ["cut"]
     assert reply.usage.prompt_tokens <= 128
     assert len(reply.tokens[0]) == len(alone.tokens[0])
-    (failed,) = dict(narrow.answer_batch([Attend(("a", "b"), "why does dough rise " * 200)])).values()
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, PromptTooLong)
+    for refused in (Attend(long, QUESTIONS[0], may_cut=False), Attend(("a", "b"), "why does dough rise " * 200)):
+        (failed,) = dict(narrow.answer_batch([refused])).values()
+        assert isinstance(failed, Failed)
+        assert isinstance(failed.error, PromptTooLong)
 
 
 def test_a_recurrent_model_reads_each_row_whole(tiny_folder: Callable[..., Path], monkeypatch: Any) -> None:
