@@ -6,19 +6,19 @@ import hashlib
 import heapq
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rerank_plugins.candidates import Candidate, as_candidates
 from rerank_plugins.errors import InvalidInput
 
-__all__ = ["BM25Index", "tokenize"]
+__all__ = ["STOP_WORDS", "BM25Index", "tokenize"]
 
 _WORD = re.compile(r"[^\W_]+")
 # Scripts written without spaces: one token a character pair, as Lucene's CJK analyzer does.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
-_STOP_WORDS = frozenset(
+STOP_WORDS = frozenset(
     (
         "a an and are as at be but by for if in into is it no not of on or such that the their then there these "
         "they this to was will with"
@@ -35,7 +35,7 @@ def tokenize(text: str) -> list[str]:
     words = _WORD.findall(text.lower())
     if not text.isascii() and _UNSPACED.search(text):
         words = [piece for word in words for piece in _pieces(word)]
-    return [word for word in words if word not in _STOP_WORDS]
+    return [word for word in words if word not in STOP_WORDS]
 
 
 def _pieces(word: str) -> Iterator[str]:
@@ -60,21 +60,30 @@ class BM25Index:
             text.
         k1: Saturation of repeated words.
         b: Strength of the length normalisation, 0 to 1.
+        tokenizer: How texts are cut into words, queries like documents. It is not saved with the index.
 
     >>> index = BM25Index(["rye bread", "wheat bread", "a wooden spoon"])
     >>> index.scores("rye", ["a wooden spoon", "rye bread"])
     [0.0, 0.516...]
     """
 
-    def __init__(self, documents: Iterable[Candidate | str], *, k1: float = 0.9, b: float = 0.4) -> None:
+    def __init__(
+        self,
+        documents: Iterable[Candidate | str],
+        *,
+        k1: float = 0.9,
+        b: float = 0.4,
+        tokenizer: Callable[[str], list[str]] = tokenize,
+    ) -> None:
         corpus = as_candidates(documents)
         self._model = _bm25s().BM25(method="lucene", k1=k1, b=b)
+        self._tokenize = tokenizer
         self._size = len(corpus)
         self._position: dict[str, int] = {}
         for position, document in enumerate(corpus):
             for key in _keys(document):
                 self._position.setdefault(key, position)
-        tokens = [tokenize(document.text) for document in corpus]
+        tokens = [tokenizer(document.text) for document in corpus]
         self._empty = not any(tokens)  # bm25s cannot index a corpus without a single word
         if not self._empty:
             self._model.index(tokens, show_progress=False)
@@ -102,7 +111,7 @@ class BM25Index:
         return [(position, float(scores[position])) for position in best if scores[position] > 0]
 
     def _all_scores(self, query: str) -> Sequence[float]:
-        known = [word for word in tokenize(query) if not self._empty and word in self._model.vocab_dict]
+        known = [word for word in self._tokenize(query) if not self._empty and word in self._model.vocab_dict]
         scores: Sequence[float] = self._model.get_scores(known) if known else [0.0] * self._size
         return scores
 
@@ -118,15 +127,15 @@ class BM25Index:
         (Path(folder) / "documents.json").write_text(json.dumps(kept), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: str | Path) -> BM25Index:
-        """Read an index that `save` wrote."""
+    def load(cls, folder: str | Path, *, tokenizer: Callable[[str], list[str]] = tokenize) -> BM25Index:
+        """Read an index that `save` wrote; `tokenizer` is the one that it was built with."""
         try:
             kept: dict[str, Any] = json.loads((Path(folder) / "documents.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InvalidInput(
                 f"There is no BM25 index in {str(folder)!r}; build one with BM25Index(documents).save(folder)."
             ) from None
-        index = cls([])
+        index = cls([], tokenizer=tokenizer)
         index._size, index._empty, index._position = kept["size"], kept["empty"], kept["position"]
         if not index._empty:
             index._model = _bm25s().BM25.load(str(folder))

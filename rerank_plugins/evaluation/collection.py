@@ -1,0 +1,167 @@
+"""A test collection: documents, queries and relevance judgements, read from a folder in BEIR or TREC layout."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rerank_plugins.candidates import Candidate
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.evaluation.measures import Qrels
+
+__all__ = ["Collection", "Run", "read_collection", "read_qrels", "read_run"]
+
+Run = Mapping[str, Sequence[tuple[str, float]]]
+"""Query id to document ids with their scores, best first."""
+
+_QRELS = ("qrels.tsv", "qrels/test.tsv", "qrels.txt", "qrels.trec")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a comparison is made on.
+
+    Args:
+        name: For tables.
+        documents: Document id to document. Its text is the title, if there is one, and the text.
+        queries: Query id to question.
+        qrels: Query id to document id to grade; higher is more relevant.
+    """
+
+    name: str
+    documents: Mapping[str, Candidate]
+    queries: Mapping[str, str]
+    qrels: Qrels
+
+    @property
+    def judged(self) -> list[str]:
+        """The ids of the queries that have judgements, in their order: only of those anything can be said."""
+        return [query for query in self.queries if self.qrels.get(query)]
+
+
+def read_collection(folder: str | Path, qrels: str | Path | None = None) -> Collection:
+    """Read a folder with corpus.jsonl, queries.jsonl and qrels.
+
+    Args:
+        folder: Where the files are. A document has "_id" (or "id"), "text" and perhaps "title" and "metadata"; a query
+            has "_id" (or "id") and "text".
+        qrels: The judgements: three columns with a header line (BEIR) or four without (TREC). None looks for
+            qrels.tsv, qrels/test.tsv, qrels.txt and qrels.trec in the folder.
+
+    Raises:
+        InvalidInput: A file is missing or cannot be read; the message names the line.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise InvalidInput(f"A collection is a folder with corpus.jsonl, queries.jsonl and qrels.tsv, not {folder!r}.")
+    documents = dict(_lines(place / "corpus.jsonl", _document))
+    queries = dict(_lines(place / "queries.jsonl", _query))
+    judged = read_qrels(qrels or _found(place))
+    collection = Collection(place.resolve().name, documents, queries, judged)
+    if not collection.judged:
+        raise InvalidInput(f"No query of {str(folder)!r} has a judgement; check that the ids in its files agree.")
+    return collection
+
+
+def read_qrels(file: str | Path) -> Qrels:
+    """Read judgements: query, document, grade with a header line, or query, iteration, document, grade.
+
+    Raises:
+        InvalidInput: The file is missing or has another form.
+    """
+    judged: dict[str, dict[str, int]] = defaultdict(dict)
+    for number, columns in _columns(Path(file)):
+        query, document, grade = (columns[0], *columns[-2:]) if len(columns) in (3, 4) else ("", "", "")
+        try:
+            judged[query][document] = int(float(grade))
+        except ValueError:
+            if number > 1:  # the first may be the header
+                raise _wrong(file, number, "query, document and grade, a whole number") from None
+    judged.pop("", None)
+    return dict(judged)
+
+
+def read_run(file: str | Path) -> Run:
+    """Read a run: query, Q0, document, rank, score and tag (TREC), or query, document and perhaps a score.
+
+    Documents stand in the order of their ranks, else of their scores, else of the file.
+
+    Raises:
+        InvalidInput: The file is missing or has another form, or names a document twice for a query.
+    """
+    found: dict[str, dict[str, tuple[float, float]]] = defaultdict(dict)
+    for number, columns in _columns(Path(file)):
+        try:
+            query, document, rank, score = _entry(columns, number)
+        except (ValueError, IndexError):
+            if number == 1:
+                continue  # a header
+            raise _wrong(file, number, "query, Q0, document, rank, score and tag, or query, document, score") from None
+        if document in found[query]:
+            raise InvalidInput(f"Line {number} of {str(file)!r} names document {document!r} twice for {query!r}.")
+        found[query][document] = (rank, score)
+    return {
+        query: [(document, score) for document, (_, score) in sorted(entries.items(), key=lambda item: item[1][0])]
+        for query, entries in found.items()
+        if entries
+    }
+
+
+def _entry(columns: Sequence[str], number: int) -> tuple[str, str, float, float]:
+    if len(columns) >= 5:
+        return columns[0], columns[2], float(columns[3]), float(columns[4])
+    score = float(columns[2]) if len(columns) > 2 else -float(number)
+    return columns[0], columns[1], -score, score
+
+
+def _columns(file: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(_text(file).splitlines(), start=1):
+        if line.strip():
+            yield number, line.split("\t") if "\t" in line else line.split()
+
+
+def _lines(file: Path, read: Callable[[Mapping[str, Any]], tuple[str, T]]) -> Iterator[tuple[str, T]]:
+    for number, line in enumerate(_text(file).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield read(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise _wrong(file, number, 'a JSON object with "_id" and "text"') from None
+
+
+def _document(entry: Mapping[str, Any]) -> tuple[str, Candidate]:
+    name, title = _id(entry), str(entry.get("title") or "")
+    metadata = {**(entry.get("metadata") or {}), **({"title": title} if title else {})}
+    return name, Candidate(f"{title} {entry['text']}".strip(), name, metadata=metadata)
+
+
+def _query(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return _id(entry), str(entry["text"])
+
+
+def _id(entry: Mapping[str, Any]) -> str:
+    return str(entry["_id"] if "_id" in entry else entry["id"])
+
+
+def _found(folder: Path) -> Path:
+    return next((folder / name for name in _QRELS if (folder / name).is_file()), folder / _QRELS[0])
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"The file {str(file)!r} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"The file {str(file)!r} is not UTF-8; convert it.") from None
+
+
+def _wrong(file: str | Path, number: int, form: str) -> InvalidInput:
+    return InvalidInput(f"Line {number} of {str(file)!r} is not {form}.")

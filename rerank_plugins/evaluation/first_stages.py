@@ -1,0 +1,96 @@
+"""What a first stage finds for each query of a collection: BM25, an embedding model, or a run that was made before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from rerank_plugins.backends.base import Backend
+from rerank_plugins.candidates import Candidate
+from rerank_plugins.drive import rerank
+from rerank_plugins.errors import InvalidInput, MissingExtra
+from rerank_plugins.evaluation.collection import Collection, Run
+from rerank_plugins.lexical import STOP_WORDS, BM25Index, tokenize
+from rerank_plugins.methods import Embedding
+
+__all__ = ["Lists", "by_bm25", "by_embedding", "from_run", "stemmed"]
+
+Lists = Mapping[str, Sequence[Candidate]]
+"""Query id to its candidates in the order of the first stage, each with its score."""
+
+_WORD = re.compile(r"(?u)\b\w\w+\b")
+
+
+def by_bm25(collection: Collection, k: int = 100) -> Lists:
+    """The best `k` documents by BM25 over the whole corpus.
+
+    It is the usual baseline: Lucene's formula and stop words, k1 0.9, b 0.4, Porter's stems.
+
+    Raises:
+        MissingExtra: PyStemmer is not installed.
+    """
+    documents = list(collection.documents.values())
+    index = BM25Index(documents, tokenizer=stemmed())
+    return {
+        query: [replace(documents[place], score=score) for place, score in index.search(collection.queries[query], k)]
+        for query in collection.judged
+    }
+
+
+def stemmed() -> Callable[[str], list[str]]:
+    """Cut texts into the stems of their words of two letters and more, as the published BM25 baselines do.
+
+    >>> stemmed()("Loaves of the bakers, baking 食パン")
+    ['loav', 'baker', 'bake', '食パ', 'パン']
+    """
+    stem: Callable[[list[str]], list[str]] = _stemmer().stemWords
+
+    def words(text: str) -> list[str]:
+        found = _WORD.findall(text.lower()) if text.isascii() else tokenize(text)
+        return stem([word for word in found if len(word) > 1 and word not in STOP_WORDS])
+
+    return words
+
+
+def by_embedding(collection: Collection, embedder: Backend | Sequence[Backend], k: int = 100) -> Lists:
+    """The best `k` documents by the cosine of an embedding model, over the whole corpus."""
+    documents = list(collection.documents.values())
+    cache: dict[str, str] = {}
+    lists = {}
+    for query in collection.judged:
+        ranking = rerank(
+            Embedding(), collection.queries[query], documents, backends=embedder, top_n=k, cache=cache, on_error="raise"
+        )
+        lists[query] = [replace(item.candidate, score=item.score) for item in ranking]
+    return lists
+
+
+def from_run(collection: Collection, run: Run, k: int | None = None) -> Lists:
+    """The documents of a run, as they stand in it; a query that the run lacks has no candidates.
+
+    Raises:
+        InvalidInput: The run names a document that the collection does not have, or none of its queries.
+    """
+    lists = {}
+    for query in collection.judged:
+        names = list(islice(run.get(query, ()), k))
+        if missing := [name for name, _ in names if name not in collection.documents]:
+            raise InvalidInput(
+                f"The run names document {missing[0]!r} for query {query!r}, and the corpus of "
+                f"{collection.name!r} has none of that id; pass the corpus that the run was made on."
+            )
+        lists[query] = [replace(collection.documents[name], score=score) for name, score in names]
+    if not any(lists.values()):
+        raise InvalidInput(f"The run has no query of {collection.name!r} that has judgements; check its ids.")
+    return lists
+
+
+def _stemmer() -> Any:
+    try:
+        import Stemmer
+    except ImportError:
+        raise MissingExtra("BM25 as a first stage", "PyStemmer", "evaluation") from None
+    return Stemmer.Stemmer("porter")
