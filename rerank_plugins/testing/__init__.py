@@ -1,21 +1,21 @@
 """What this project tests itself with, for those who write methods, backends and chains of their own.
 
-`FakeModel` answers every kind of request without a model, and `Grader` tells it what to think of documents;
-`ScriptedEndpoint` is a real server on loopback that says
-what it is told to, faults included; `MethodConformance` is the suite that every method passes (it needs pytest and
-hypothesis: pip install 'rerank-plugins[testing]').
+`FakeModel` answers every kind of request without a model, and `Grader` and `Judge` tell it what to think of documents;
+`ScriptedEndpoint` is a real server on loopback that says what it is told to, faults included; `MethodConformance` is
+the suite that every method passes (it needs pytest and hypothesis: pip install 'rerank-plugins[testing]').
 """
 
 from typing import TYPE_CHECKING, Any
 
 from rerank_plugins.testing.fakes import FakeModel, prompt_of
 from rerank_plugins.testing.graders import Grader
+from rerank_plugins.testing.judges import Judge
 
 if TYPE_CHECKING:
     from rerank_plugins.testing.conformance import MethodConformance
     from rerank_plugins.testing.endpoint import Fault, ScriptedEndpoint
 
-__all__ = ["FakeModel", "Fault", "Grader", "MethodConformance", "ScriptedEndpoint", "prompt_of"]
+__all__ = ["FakeModel", "Fault", "Grader", "Judge", "MethodConformance", "ScriptedEndpoint", "prompt_of"]
 
 _LAZY = {
     "Fault": "rerank_plugins.testing.endpoint",
