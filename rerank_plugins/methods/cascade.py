@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
 from rerank_plugins.methods.compose import checked_methods, needs_of_all, wants_of_all
-from rerank_plugins.ranking import Note, Verdict, settle
+from rerank_plugins.ranking import Note, ScoreKind, Verdict, settle
 from rerank_plugins.requests import Request, Steps
 
 __all__ = ["Cascade"]
@@ -32,6 +32,7 @@ class Cascade(Options):
     Cascade(FirstStage(), FirstStage(), keep=10)
     """
 
+    score_kind: ClassVar[ScoreKind | None] = "order"
     methods: tuple[Method, ...]
     keep: int | tuple[int, ...]
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.methods.base import Options
-from rerank_plugins.ranking import order_by
+from rerank_plugins.ranking import ScoreKind, order_by
 from rerank_plugins.requests import Request, Scored, ScorePairs, Steps
 
 __all__ = ["CrossEncode"]
@@ -26,6 +26,7 @@ class CrossEncode(Options):
     """
 
     needs: ClassVar[tuple[type[Request], ...]] = (ScorePairs,)
+    score_kind: ClassVar[ScoreKind | None] = "absolute"
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         if not candidates:

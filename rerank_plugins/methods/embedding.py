@@ -9,7 +9,7 @@ from typing import ClassVar
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.vectors import cosines, query_and_vectors
-from rerank_plugins.ranking import order_by
+from rerank_plugins.ranking import ScoreKind, order_by
 from rerank_plugins.requests import Embed, Request, Steps
 
 __all__ = ["Embedding"]
@@ -29,6 +29,7 @@ class Embedding(Options):
     """
 
     needs: ClassVar[tuple[type[Request], ...]] = (Embed,)
+    score_kind: ClassVar[ScoreKind | None] = "absolute"
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         if not candidates:

@@ -10,7 +10,7 @@ from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.windows import Window, slide
-from rerank_plugins.prompts.checkpoints import LISTED, template_of
+from rerank_plugins.prompts.checkpoints import LISTWISE, template_of
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Choose, Chosen, Request, Steps
@@ -58,7 +58,7 @@ class First(Options):
     prompt: str | None = None
 
     def __post_init__(self) -> None:
-        template_of(self.prompt, LISTED)
+        template_of(self.prompt, LISTWISE)
         if not 2 <= self.window <= MOST:
             raise InvalidInput(f"First(window=...) is between 2 and {MOST}, a letter each, not {self.window!r}.")
         if self.stride is not None and not 1 <= self.stride <= self.window:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.methods.base import Options
-from rerank_plugins.ranking import Verdict
+from rerank_plugins.ranking import ScoreKind, Verdict
 from rerank_plugins.requests import Steps
 
 __all__ = ["FirstStage"]
@@ -23,6 +24,8 @@ class FirstStage(Options):
     >>> list(FirstStage().steps("why?", [Candidate("a"), Candidate("b")]))
     []
     """
+
+    score_kind: ClassVar[ScoreKind | None] = "order"
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         yield from ()

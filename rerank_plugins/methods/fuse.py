@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
 from rerank_plugins.methods.compose import checked_methods, needs_of_all, pooled, together, wants_of_all
-from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, order_by, settle
+from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, ScoreKind, order_by, settle
 from rerank_plugins.requests import Request, Steps
 
 __all__ = ["Fuse"]
@@ -38,6 +38,7 @@ class Fuse(Options):
     Fuse(FirstStage(), FirstStage(), weights=(2, 1), norm='rrf')
     """
 
+    score_kind: ClassVar[ScoreKind | None] = "relative"
     methods: tuple[Method, ...]
     weights: tuple[float, ...] | None
     norm: Literal["zscore", "rrf"]

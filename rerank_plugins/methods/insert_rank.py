@@ -13,7 +13,7 @@ from rerank_plugins.lexical import BM25Index, candidate_scores
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.windows import Window, slide
 from rerank_plugins.prompts.listwise import listwise_request, parse_order
-from rerank_plugins.ranking import Note, Verdict
+from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Failed, Request, Steps
 
 __all__ = ["InsertRank"]
@@ -54,6 +54,7 @@ class InsertRank(Options):
     """
 
     needs: ClassVar[tuple[type[Request], ...]] = (Chat,)
+    score_kind: ClassVar[ScoreKind | None] = "order"
     bm25: str | BM25Index | None = "candidates"
     shown: Literal["raw", "0-1", "0-100"] = "raw"
     window: int | None = None

@@ -9,7 +9,7 @@ from typing import ClassVar
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.methods.base import Options
 from rerank_plugins.prompts.likelihood import likelihood_request
-from rerank_plugins.ranking import order_by
+from rerank_plugins.ranking import ScoreKind, order_by
 from rerank_plugins.requests import Likelihood as LikelihoodRequest
 from rerank_plugins.requests import Measured, Reply, Request, Steps
 
@@ -32,6 +32,7 @@ class Likelihood(Options):
     """
 
     needs: ClassVar[tuple[type[Request], ...]] = (LikelihoodRequest,)
+    score_kind: ClassVar[ScoreKind | None] = "relative"
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         replies = yield [likelihood_request(query, candidate.text) for candidate in candidates]

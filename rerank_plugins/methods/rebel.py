@@ -120,13 +120,13 @@ class Rebel(Options):
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         if not candidates:
-            return Verdict(order=(), score_kind=self._score_kind)
+            return Verdict(order=(), score_kind=self.score_kind)
         criteria, notes = (yield from self._named(query)) if self._turns == 2 else (self._fixed, ())
         rubric = (RELEVANCE, *criteria)
         texts = [self._shown(candidate) for candidate in candidates]
         grading = self._chosen if self.scoring == "choose" else self._written
         graded: Gradings = yield from grading(query, texts, rubric)
-        rules = Rules(self.floor, self.below_floor, self.keep, self._score_kind)
+        rules = Rules(self.floor, self.below_floor, self.keep, self.score_kind)
         return conclude(rubric, Gradings(graded.scores, graded.reasons, [*notes, *graded.notes]), rules)
 
     @property
@@ -143,7 +143,7 @@ class Rebel(Options):
         return PAPER if self.criteria is None else self._given
 
     @property
-    def _score_kind(self) -> ScoreKind:
+    def score_kind(self) -> ScoreKind:  # type: ignore[override] # as above
         return "absolute" if self._turns == 1 else "relative"
 
     def _shown(self, candidate: Candidate) -> str:

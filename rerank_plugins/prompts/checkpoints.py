@@ -12,7 +12,7 @@ from typing import Literal, TypeVar
 
 from rerank_plugins.errors import InvalidInput
 
-__all__ = ["LISTED", "POINTWISE", "ListedTemplate", "PointwiseTemplate", "template_of"]
+__all__ = ["LISTED", "LISTWISE", "POINTWISE", "SETWISE", "ListedTemplate", "PointwiseTemplate", "template_of"]
 
 T = TypeVar("T")
 
@@ -136,13 +136,18 @@ POINTWISE: Mapping[str, PointwiseTemplate] = {
     "Alibaba-NLP/ERank-32B": _ERANK,
 }
 
-LISTED: Mapping[str, ListedTemplate] = {
+LISTWISE: Mapping[str, ListedTemplate] = {
     "castorini/first_mistral": _FIRST,
     "rryisthebest/First_Model": _FIRST,
+}
+
+SETWISE: Mapping[str, ListedTemplate] = {
     "ielabgroup/Rank-R1-3B-v0.1": _RANK_R1,
     "ielabgroup/Rank-R1-7B-v0.1": _RANK_R1,
     "ielabgroup/Rank-R1-14B-v0.1": _RANK_R1,
 }
+
+LISTED: Mapping[str, ListedTemplate] = {**LISTWISE, **SETWISE}
 
 
 def template_of(name: str | None, templates: Mapping[str, T]) -> T | None:

@@ -1,0 +1,128 @@
+"""Setwise ranking: which of these is best, asked until the best few are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from rerank_plugins.candidates import Candidate
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.methods.base import Options
+from rerank_plugins.methods.sorting import Asking, heap_top, tournament_top
+from rerank_plugins.prompts.checkpoints import SETWISE, template_of
+from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
+from rerank_plugins.ranking import Note, ScoreKind, Verdict
+from rerank_plugins.requests import Chat, Choose, Reply, Request, Steps
+
+__all__ = ["Setwise"]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Setwise(Options):
+    """Find the best `k` by asking which of up to `set_size` documents is best; the rest keep first-stage order.
+
+    To find 10 of 100 takes about 25 calls with sets of 20, most of them one after another: 6 to begin with, in two
+    round trips, and then about two for each further place. Only the order of the result means anything ("order").
+    Where a call fails or names nothing, the document that stood first in the set is taken for the best.
+
+    Source: Setwise, arXiv 2310.09497, section 3, and Rank-R1, arXiv 2503.06034, which reasons before it answers and
+    takes sets of 20. The prompt is this project's own unless a checkpoint's is asked for. Building the heap level by
+    level, and the tournament, are this project's choice.
+
+    Args:
+        k: How many of the best are sorted out.
+        set_size: Documents in one comparison, 3 to 26; an endpoint gives no more than 20 letters.
+        sort: "heap" or "tournament". Both take as many calls; a tournament lets neighbours of the first stage meet, a
+            heap lets its best meet the others.
+        by: "choose" reads the probabilities of the letters, one token each; "chat" has the answer written.
+        reasoning: With "chat", whether the model reasons before it answers.
+        prompt: The name of a released checkpoint, such as "ielabgroup/Rank-R1-7B-v0.1", to use the wording that it was
+            trained on (see `method_for`); None for our own.
+
+    Raises:
+        InvalidInput: An argument breaks a rule.
+
+    >>> len(next(Setwise(set_size=4).steps("q", [Candidate("a")] * 13)))
+    3
+    """
+
+    score_kind: ClassVar[ScoreKind | None] = "order"
+    k: int = 10
+    set_size: int = 20
+    sort: Literal["heap", "tournament"] = "heap"
+    by: Literal["choose", "chat"] = "choose"
+    reasoning: bool = False
+    prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        template_of(self.prompt, SETWISE)
+        if self.k < 1:
+            raise InvalidInput(f"Setwise(k=...) is at least 1, not {self.k!r}.")
+        if not 3 <= self.set_size <= MOST:
+            raise InvalidInput(f"Setwise(set_size=...) is between 3 and {MOST}, a letter each, not {self.set_size!r}.")
+        for name, allowed in (("sort", ("heap", "tournament")), ("by", ("choose", "chat"))):
+            if (value := getattr(self, name)) not in allowed:
+                raise InvalidInput(f"Setwise({name}=...) is {allowed[0]!r} or {allowed[1]!r}, not {value!r}.")
+        if self.reasoning and self.by == "choose":
+            raise InvalidInput("Setwise(reasoning=True) writes; it takes by='chat'.")
+
+    @property
+    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+        return (Choose,) if self.by == "choose" else (Chat,)
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        count = len(candidates)
+        if count < 2:
+            return Verdict(order=range(count))
+        judge = _Judge(query, candidates, self)
+        top_of = heap_top if self.sort == "heap" else tournament_top
+        top = yield from top_of(count, self.set_size, self.k, judge.best_of)
+        if not judge.answers:
+            return Verdict(order=())
+        rest = sorted(set(range(count)).difference(top))
+        return Verdict(
+            order=[*top, *rest],
+            why={index: {"sorted_by_model": index in set(top)} | judge.reasons(index) for index in range(count)},
+            notes=judge.notes,
+        )
+
+
+@dataclass
+class _Judge:
+    """One run: the comparisons, and what was said in them."""
+
+    query: str
+    candidates: Sequence[Candidate]
+    method: Setwise
+    answers: int = 0
+    reasoning_of: dict[int, str] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+
+    def best_of(self, sets: Sequence[Sequence[int]]) -> Asking:
+        """Compare within all sets in one round trip."""
+        replies = yield [self._request([self.candidates[index].text for index in members]) for members in sets]
+        return [self._winner(reply, members) for reply, members in zip(replies, sets, strict=True)]
+
+    def reasons(self, index: int) -> dict[str, str]:
+        return {"reasoning": self.reasoning_of[index]} if index in self.reasoning_of else {}
+
+    def _request(self, texts: Sequence[str]) -> Request:
+        if self.method.by == "choose":
+            return label_request(self.query, texts, "best", self.method.prompt)
+        return pick_request(self.query, texts, "best", reasoning=self.method.reasoning, prompt=self.method.prompt)
+
+    def _winner(self, reply: Reply, members: Sequence[int]) -> int:
+        place = self._place(reply, members)
+        self.answers += place is not None
+        return members[place or 0]
+
+    def _place(self, reply: Reply, members: Sequence[int]) -> int | None:
+        if self.method.by == "choose":
+            return next(iter(chosen_first(reply, len(members), self.method.prompt)), None)
+        pick = parse_pick(reply, len(members), self.method.prompt)
+        if pick.fault not in ("", "failed"):
+            self.notes.append(Note("repaired", f"A reply {pick.fault}; the first of its set counts as the best."))
+        if pick.position is not None and pick.reasoning:
+            self.reasoning_of[members[pick.position]] = pick.reasoning
+        return pick.position
