@@ -127,10 +127,10 @@ class ScriptedLLM(FunctionCallingLLM):
     complete = acomplete = stream_complete = astream_complete = stream_chat = astream_chat = _unused
 
 
-class LocalLLM(CustomLLM):
-    """An LLM that computes in this process: all it has is `complete`."""
+class ClientLLM(CustomLLM):
+    """An LLM as users write them around an endpoint: all it has is `complete`."""
 
-    model_name: str = "local"
+    model_name: str = "client"
     context_window: int = 100_000
     _script: Script = PrivateAttr()
 
@@ -157,6 +157,16 @@ class LocalLLM(CustomLLM):
         raise AssertionError("Nothing is streamed.")
 
 
+LOCAL_MODEL = type("Llama", (), {"__module__": "llama_cpp.llama"})()
+
+
+class LocalLLM(ClientLLM):
+    """An LLM that computes in this process: it holds an object of a library that runs models."""
+
+    model_name: str = "local"
+    _model: Any = PrivateAttr(default=LOCAL_MODEL)
+
+
 def shown_in(prompt: str) -> list[str]:
     """The documents that a listwise prompt shows, in its order."""
     return [text.strip() for text in re.findall(r'<document id="\d+"[^>]*>\n(.*?)\n</document>', prompt, re.S)]
@@ -177,6 +187,16 @@ def scripted_llm() -> type[ScriptedLLM]:
 @pytest.fixture
 def local_llm() -> type[LocalLLM]:
     return LocalLLM
+
+
+@pytest.fixture
+def client_llm() -> type[ClientLLM]:
+    return ClientLLM
+
+
+@pytest.fixture
+def local_model() -> object:
+    return LOCAL_MODEL
 
 
 @pytest.fixture

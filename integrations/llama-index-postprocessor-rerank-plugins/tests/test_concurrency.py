@@ -12,6 +12,8 @@ import pytest
 
 from llama_index.postprocessor.rerank_plugins import RerankPostprocessor
 from rerank_plugins import InsertRank, Limits
+from rerank_plugins.ranking import Verdict
+from rerank_plugins.requests import Chat
 
 LISTWISE = InsertRank(bm25=None)
 
@@ -74,6 +76,35 @@ async def test_a_model_in_this_process_is_called_once_at_a_time_and_off_the_loop
     assert_each_got_its_own(results)
     assert llm.script.most_at_once == 1
     assert threading.main_thread() not in threads
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_a_client_of_the_users_own_is_called_concurrently(way, client_llm, local_llm, make):
+    class Grading:
+        def steps(self, query, candidates):
+            yield [Chat([{"role": "user", "content": candidate.text}]) for candidate in candidates]
+            return Verdict(order=range(len(candidates)))
+
+    beats: list[float] = []
+    for kind, most in ((client_llm, 10), (local_llm, 1)):
+        llm = kind("7", delay_s=0.2 if most > 1 else 0.01)
+        reranker = RerankPostprocessor(Grading(), llm=llm, on_error="raise")
+        started = time.monotonic()
+        if way == "sync":
+            reranker.postprocess_nodes(make(10), query_str="rye?")
+        else:
+            beating = asyncio.create_task(beat(beats))
+            await reranker.apostprocess_nodes(make(10), query_str="rye?")
+            beating.cancel()
+        assert time.monotonic() - started < 0.4
+        assert (llm.script.most_at_once, len(llm.script.prompts)) == (most, 10)
+    assert way == "sync" or len(beats) > 10, "the loop goes on meanwhile"
+
+
+async def beat(beats):
+    while True:
+        beats.append(time.monotonic())
+        await asyncio.sleep(0.01)
 
 
 async def test_a_slow_local_model_has_no_timeout_but_keeps_the_deadline(local_llm, make):

@@ -2,7 +2,15 @@ from llama_index.postprocessor import rerank_plugins
 
 
 def test_the_public_names_are_these():
-    assert rerank_plugins.__all__ == ["LlamaIndexEmbedding", "LlamaIndexLLM", "RerankPostprocessor"]
+    assert rerank_plugins.__all__ == [
+        "DecompositionRetriever",
+        "LlamaIndexEmbedding",
+        "LlamaIndexLLM",
+        "LlamaIndexNeighbours",
+        "LlamaIndexRetriever",
+        "RerankPostprocessor",
+        "cite_nodes",
+    ]
 
 
 def test_each_is_there():

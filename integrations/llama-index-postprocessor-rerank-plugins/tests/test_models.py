@@ -10,13 +10,15 @@ import pytest
 from llama_index.core import MockEmbedding
 from llama_index.core.base.llms import types
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock
+from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.llms import MockLLM
 
 from llama_index.postprocessor.rerank_plugins import LlamaIndexEmbedding, LlamaIndexLLM
-from llama_index.postprocessor.rerank_plugins.models import chat_backend
+from llama_index.postprocessor.rerank_plugins.models import chat_backend, embedding_backend
 from llama_index.postprocessor.rerank_plugins.replies import read_response, usage_of
 from rerank_plugins.backends.base import CallBackend
+from rerank_plugins.backends.in_threads import InThreads
 from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.errors import BadReply, PromptTooLong, Transient
 from rerank_plugins.ranking import Usage
@@ -269,16 +271,38 @@ def test_a_client_that_retries_is_known_to(retries, itself, scripted_llm):
 # Models that compute in this process
 
 
-def test_which_models_are_called_one_at_a_time(scripted_llm, local_llm):
-    class WithAsync(local_llm):
+def test_how_each_kind_of_model_is_called(scripted_llm, client_llm, local_llm):
+    class ClientWithAsync(client_llm):
         async def acomplete(self, prompt, formatted=False, **kwargs):
             return self.complete(prompt, formatted)
+
+    class LocalWithAsync(local_llm, ClientWithAsync):
+        pass
 
     class Derived(local_llm):
         pass
 
-    assert all(isinstance(chat_backend(kind()), OneAtATime) for kind in (local_llm, Derived, MockLLM))
-    assert all(isinstance(chat_backend(kind()), LlamaIndexLLM) for kind in (WithAsync, scripted_llm))
+    assert all(isinstance(chat_backend(kind()), OneAtATime) for kind in (local_llm, Derived, LocalWithAsync))
+    assert all(isinstance(chat_backend(kind()), InThreads) for kind in (client_llm, MockLLM))
+    assert all(isinstance(chat_backend(kind()), LlamaIndexLLM) for kind in (ClientWithAsync, scripted_llm))
+
+
+def test_how_each_kind_of_embedding_model_is_called(local_model):
+    class OnlySync(BaseEmbedding):
+        def _get_query_embedding(self, query):
+            return [1.0]
+
+        _get_text_embedding = _get_query_embedding
+
+        async def _aget_query_embedding(self, query):
+            return self._get_query_embedding(query)
+
+    class Local(Sides):
+        _model: object = PrivateAttr(default=local_model)
+
+    assert isinstance(embedding_backend(OnlySync()), InThreads)
+    assert isinstance(embedding_backend(Local()), OneAtATime)
+    assert isinstance(embedding_backend(MockEmbedding(embed_dim=2)), LlamaIndexEmbedding)
 
 
 def test_a_failure_in_this_process_is_that_of_its_call_alone(local_llm, http_error):

@@ -19,12 +19,12 @@ from llama_index.postprocessor.rerank_plugins.replies import read_response
 from rerank_plugins.backends import Backend
 from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import cut_note, fit_messages, shortened_after
-from rerank_plugins.backends.one_at_a_time import OneAtATime
+from rerank_plugins.backends.in_process import suited
 from rerank_plugins.errors import BadReply, PromptTooLong
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Message, Request
 
-__all__ = ["LlamaIndexEmbedding", "LlamaIndexLLM", "chat_backend"]
+__all__ = ["LlamaIndexEmbedding", "LlamaIndexLLM", "chat_backend", "embedding_backend"]
 
 _MOST_CUTS = 3  # each uses the numbers of the last error, so that more would not help
 
@@ -114,24 +114,35 @@ def _calls_functions(llm: LLM) -> bool:
 
 
 def chat_backend(llm: LLM, *, structured: bool = False) -> Backend:
-    """The backend for an LLM: called concurrently, unless all that it has of its own is a synchronous `complete`.
+    """The backend for an LLM: called concurrently, unless it computes in this process.
 
-    Such LLMs (HuggingFaceLLM, LlamaCPP, most that users write) as a rule compute in this process.
+    A `CustomLLM` without async methods of its own would block the event loop, and is called on threads.
 
     >>> from llama_index.core.llms import MockLLM
     >>> type(chat_backend(MockLLM())).__name__
-    'OneAtATime'
+    'InThreads'
     """
-    backend = LlamaIndexLLM(llm, structured=structured)
-    return OneAtATime(backend, llm) if _is_synchronous(llm) else backend
+    return suited(LlamaIndexLLM(llm, structured=structured), llm, blocks=_is_synchronous(llm))
 
 
 def _is_synchronous(llm: LLM) -> bool:
     return isinstance(llm, CustomLLM) and all(_owner(llm, name) is CustomLLM for name in ("achat", "acomplete"))
 
 
-def _owner(llm: LLM, name: str) -> type:
-    return next(cls for cls in type(llm).__mro__ if name in vars(cls))
+def _owner(model: object, name: str) -> type:
+    return next(cls for cls in type(model).__mro__ if name in vars(cls))
+
+
+def embedding_backend(embed_model: BaseEmbedding) -> Backend:
+    """The backend for an embedding model: called concurrently, unless it computes in this process.
+
+    >>> from llama_index.core import MockEmbedding
+    >>> type(embedding_backend(MockEmbedding(embed_dim=2))).__name__
+    'LlamaIndexEmbedding'
+    """
+    own = ("_aget_text_embedding", "_aget_text_embeddings")
+    blocks = all(_owner(embed_model, name) is BaseEmbedding for name in own)
+    return suited(LlamaIndexEmbedding(embed_model), embed_model, blocks=blocks)
 
 
 class LlamaIndexEmbedding:

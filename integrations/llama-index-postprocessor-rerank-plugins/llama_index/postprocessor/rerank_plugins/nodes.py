@@ -3,47 +3,68 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, TextNode
 
 from rerank_plugins.candidates import Candidate, finite
 from rerank_plugins.ranking import Ranking, explanation
 
-__all__ = ["METADATA_KEY", "as_candidates", "reranked_nodes"]
+__all__ = ["METADATA_KEY", "as_candidates", "node_of", "reranked_nodes"]
 
 METADATA_KEY = "rerank_plugins"
 """Under this key a node's metadata says why the node stands where it stands."""
 
 
-def as_candidates(nodes: Sequence[NodeWithScore], metadata_mode: MetadataMode) -> list[Candidate]:
-    """The nodes as methods see them.
+@dataclass(frozen=True, slots=True)
+class _OfNode(Candidate):
+    """A candidate that knows its node, wherever a method takes it."""
+
+    node: NodeWithScore | None = field(default=None, repr=False, compare=False)
+
+
+def as_candidates(nodes: Iterable[NodeWithScore], metadata_mode: MetadataMode) -> list[Candidate]:
+    """The nodes as methods see them, with their vectors where the store gave them.
 
     >>> from llama_index.core.schema import TextNode
     >>> node = NodeWithScore(node=TextNode(text="rye", id_="a"), score=0.5)
-    >>> as_candidates([node], MetadataMode.LLM)
-    [Candidate(text='rye', id='a', score=0.5, metadata={})]
+    >>> [(found.text, found.id, found.score) for found in as_candidates([node], MetadataMode.LLM)]
+    [('rye', 'a', 0.5)]
     """
     return [
-        Candidate(
+        _OfNode(
             item.node.get_content(metadata_mode=metadata_mode),
             id=item.node.node_id,
             score=finite(item.score),
             metadata=item.node.metadata,
+            embedding=item.node.embedding or None,
+            node=item,
         )
         for item in nodes
     ]
 
 
-def reranked_nodes(nodes: Sequence[NodeWithScore], ranking: Ranking) -> list[NodeWithScore]:
+def node_of(candidate: Candidate) -> NodeWithScore:
+    """The node that a candidate was made of, or one that says the same.
+
+    >>> node_of(Candidate("rye", id="a")).node.node_id
+    'a'
+    """
+    if isinstance(candidate, _OfNode) and candidate.node is not None:
+        return candidate.node
+    named = {} if candidate.id is None else {"id_": candidate.id}
+    return NodeWithScore(node=TextNode(text=candidate.text, metadata=dict(candidate.metadata), **named))
+
+
+def reranked_nodes(ranking: Ranking) -> list[NodeWithScore]:
     """Copies of the nodes in their new order, with their new scores and the reasons."""
-    return [
-        nodes[item.index].model_copy(
-            update={"node": _explained(nodes[item.index].node, explanation(ranking, item)), "score": item.score}
-        )
-        for item in ranking
-    ]
+    return [_reranked(node_of(item.candidate), item.score, explanation(ranking, item)) for item in ranking]
+
+
+def _reranked(item: NodeWithScore, score: float | None, why: dict[str, Any]) -> NodeWithScore:
+    return item.model_copy(update={"node": _explained(item.node, why), "score": score})
 
 
 def _explained(node: BaseNode, why: dict[str, Any]) -> BaseNode:

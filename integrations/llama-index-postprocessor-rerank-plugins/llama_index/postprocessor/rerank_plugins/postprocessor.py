@@ -16,24 +16,36 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llama_index.core.settings import Settings
+from llama_index.core.storage.docstore.types import BaseDocumentStore
 
-from llama_index.postprocessor.rerank_plugins.models import LlamaIndexEmbedding, chat_backend
+from llama_index.postprocessor.rerank_plugins.models import chat_backend, embedding_backend
+from llama_index.postprocessor.rerank_plugins.neighbours import LlamaIndexNeighbours
 from llama_index.postprocessor.rerank_plugins.nodes import as_candidates, reranked_nodes
+from llama_index.postprocessor.rerank_plugins.retrieval import LlamaIndexRetriever, Searchable
 from rerank_plugins import Limits, arerank, read_method, rerank
 from rerank_plugins.backends import Backend, registry
 from rerank_plugins.backends.base import index_by_kind
+from rerank_plugins.backends.in_threads import InThreads
 from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.cache import Cache
 from rerank_plugins.drive import check_options
 from rerank_plugins.engine import OnError
-from rerank_plugins.errors import InvalidInput
+from rerank_plugins.errors import InvalidInput, UnmetNeed
 from rerank_plugins.events import Observer
-from rerank_plugins.methods.base import Method, needs_of
-from rerank_plugins.requests import Chat, Embed
+from rerank_plugins.methods.base import Method, needs_of, wants_of
+from rerank_plugins.requests import Chat, Embed, Neighbours, Request, Retrieve
 
 __all__ = ["RerankPostprocessor"]
 
-_WITHOUT_MODELS: dict[str, Any] = {"llm": None, "embed_model": None, "backends": (), "cache": None, "observer": None}
+_WITHOUT_MODELS: dict[str, Any] = {
+    "llm": None,
+    "embed_model": None,
+    "retriever": None,
+    "docstore": None,
+    "backends": (),
+    "cache": None,
+    "observer": None,
+}
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -44,14 +56,19 @@ class RerankPostprocessor(BaseNodePostprocessor):
     What comes back are copies, best first: id, text, metadata and relationships are kept, `score` is the new score
     (None where the method could not score a node), and `node.metadata["rerank_plugins"]` says why, as plain data: the
     method, the rank, the score and what it means, the first stage's rank and score, the method's reasons. That entry
-    is kept out of prompts and embeddings. One instance serves many queries at once.
+    is kept out of prompts and embeddings. Nodes that a method found itself come back like the others. One instance
+    serves many queries at once.
 
     Args:
         method: What to do, such as `InsertRank()`, or its repr as a string.
         llm: The LLM for methods that ask for text; `Settings.llm` if none is given. It is called through `chat`, as it
-            is configured. One that computes in this process (a `CustomLLM` without async methods) is called once at a
-            time.
+            is configured. One that computes in this process is called once at a time.
         embed_model: The embedding model for methods that ask for vectors; `Settings.embed_model` if none is given.
+            Methods that can do without one of the two use that of `Settings` only where one was set.
+        retriever: A retriever or an index, for methods that search for more than they were given; see
+            `LlamaIndexRetriever`. With one there may be no nodes to begin with.
+        docstore: Where to find the nodes that stand before and after a node in its document, for methods that ask for
+            them; see `LlamaIndexNeighbours`.
         top_n: How many nodes to give back; None gives all that the method keeps.
         limits: Bounds on time, calls, tokens and concurrency of each query; a dict of its arguments will do.
         cache: A mapping from string to string that keeps the models' replies.
@@ -77,6 +94,8 @@ class RerankPostprocessor(BaseNodePostprocessor):
     method: Annotated[Method, WithJsonSchema({"type": "string"})]
     llm: LLM | None = Field(default=None, exclude=True, repr=False)
     embed_model: BaseEmbedding | None = Field(default=None, exclude=True, repr=False)
+    retriever: Any = Field(default=None, exclude=True, repr=False)
+    docstore: Any = Field(default=None, exclude=True, repr=False)
     top_n: int | None = None
     limits: Limits | None = None
     cache: Any = Field(default=None, exclude=True, repr=False)
@@ -92,6 +111,8 @@ class RerankPostprocessor(BaseNodePostprocessor):
         *,
         llm: LLM | None = None,
         embed_model: BaseEmbedding | None = None,
+        retriever: Searchable | None = None,
+        docstore: BaseDocumentStore | None = None,
         top_n: int | None = None,
         limits: Limits | Mapping[str, Any] | None = None,
         cache: Cache | None = None,
@@ -105,11 +126,13 @@ class RerankPostprocessor(BaseNodePostprocessor):
         method = read_method(method) if isinstance(method, str) else method
         check_options(method, top_n, on_error)
         backends = tuple(backends) if isinstance(backends, Sequence) else (backends,)
-        _refuse_unmet_needs(method, backends)
+        _refuse_unmet_needs(method, [*backends, *_searching(retriever, docstore, metadata_mode)])
         fields: dict[str, Any] = {
             "method": method,
             "llm": llm,
             "embed_model": embed_model,
+            "retriever": retriever,
+            "docstore": docstore,
             "top_n": top_n,
             "limits": Limits(**limits) if isinstance(limits, Mapping) else limits,
             "cache": cache,
@@ -144,11 +167,11 @@ class RerankPostprocessor(BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         query = _query_of(query_bundle)
-        if not nodes:
+        if not nodes and not self._can_search():
             return []
         asked = self._asked(query, nodes)
         with self._traced(nodes, query, asked["backends"]) as reranked:
-            reranked += reranked_nodes(nodes, rerank(**asked))
+            reranked += reranked_nodes(rerank(**asked))
         return reranked
 
     # LlamaIndex gives a span to the method above by itself, but not to this one.
@@ -157,11 +180,11 @@ class RerankPostprocessor(BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         query = _query_of(query_bundle)
-        if not nodes:
+        if not nodes and not self._can_search():
             return []
         asked = self._asked(query, nodes)
         with self._traced(nodes, query, asked["backends"]) as reranked:
-            reranked += reranked_nodes(nodes, await arerank(**asked))
+            reranked += reranked_nodes(await arerank(**asked))
         return reranked
 
     def _asked(self, query: str, nodes: Sequence[NodeWithScore]) -> dict[str, Any]:
@@ -178,18 +201,22 @@ class RerankPostprocessor(BaseNodePostprocessor):
             "observer": self.observer,
         }
 
+    def _can_search(self) -> bool:
+        return self.retriever is not None or Retrieve in index_by_kind(self.backends)
+
     def _all_backends(self) -> list[Backend]:
         """What was given, and from `Settings` what the method needs beyond that: its models are made when asked for."""
-        backends = list(self.backends)
+        backends = [*self.backends]
         if self.llm is not None:
             backends.append(chat_backend(self.llm, structured=self.structured))
         if self.embed_model is not None:
-            backends.append(LlamaIndexEmbedding(self.embed_model))
-        missing = set(needs_of(self.method)).difference(index_by_kind(backends))
+            backends.append(embedding_backend(self.embed_model))
+        backends += _searching(self.retriever, self.docstore, self.metadata_mode)
+        missing = _asked_of_settings(self.method).difference(index_by_kind(backends))
         if Chat in missing:
             backends.append(chat_backend(Settings.llm, structured=self.structured))
         if Embed in missing:
-            backends.append(LlamaIndexEmbedding(Settings.embed_model))
+            backends.append(embedding_backend(Settings.embed_model))
         return backends
 
     @contextmanager
@@ -217,19 +244,42 @@ class RerankPostprocessor(BaseNodePostprocessor):
     def _model_name(self, backends: Sequence[Backend]) -> str:
         """Method and models, such as "InsertRank() on gpt-5-mini"."""
         answering = index_by_kind(backends)
-        used = dict.fromkeys(_shown_name(answering[kind]) for kind in needs_of(self.method) if kind in answering)
+        asked = [kind for kind in (*needs_of(self.method), *wants_of(self.method)) if kind in answering]
+        used = dict.fromkeys(_shown_name(answering[kind]) for kind in asked if kind not in (Retrieve, Neighbours))
         return " on ".join([repr(self.method), *([", ".join(used)] if used else [])])
+
+
+def _searching(retriever: Any, docstore: Any, metadata_mode: MetadataMode) -> list[Backend]:
+    backends: list[Backend] = []
+    if retriever is not None:
+        backends.append(LlamaIndexRetriever(retriever, metadata_mode=metadata_mode))
+    if docstore is not None:
+        backends.append(LlamaIndexNeighbours(docstore, metadata_mode=metadata_mode))
+    return backends
+
+
+def _asked_of_settings(method: Method) -> set[type[Request]]:
+    """What a method needs, and what it wants if that was set: no model is made that it can do without."""
+    was_set = {Chat: Settings._llm is not None, Embed: Settings._embed_model is not None}
+    return {*needs_of(method), *(kind for kind in wants_of(method) if was_set.get(kind))}
 
 
 def _refuse_unmet_needs(method: Method, backends: Sequence[Backend]) -> None:
     """Refuse what no model can answer; LLM and embedding model may still come from `Settings`."""
     for kind in needs_of(method):
         if kind not in (Chat, Embed, *index_by_kind(backends)):
-            raise registry.unmet(kind, repr(method), [_shown_name(backend) for backend in backends])
+            unmet = registry.unmet(kind, repr(method), [_shown_name(backend) for backend in backends])
+            raise UnmetNeed(f"{unmet}{_LLAMA_INDEX_ANSWERS.get(kind, '')}")
+
+
+_LLAMA_INDEX_ANSWERS: dict[type[Request], str] = {
+    Retrieve: " A LlamaIndex retriever or index given as retriever answers it too.",
+    Neighbours: " A docstore given as docstore answers it too.",
+}
 
 
 def _shown_name(backend: Backend) -> str:
-    backend = backend.backend if isinstance(backend, OneAtATime) else backend
+    backend = backend.backend if isinstance(backend, (InThreads, OneAtATime)) else backend
     return getattr(backend, "model_name", backend.identity) or type(backend).__name__
 
 
