@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods import method_class, method_names
 
 __all__ = ["add_parser"]
@@ -57,5 +58,8 @@ def _summary(cls: Any) -> str:
 def _asks(cls: Any) -> str:
     needs = cls.needs
     if isinstance(needs, property):
-        return "what its methods ask for"
+        try:
+            needs = cls().needs
+        except (TypeError, InvalidInput):
+            return "what its methods ask for"
     return ", ".join(f"{kind.asks} ({kind.__name__})" for kind in needs) or "nothing"

@@ -167,7 +167,7 @@ def _asked_in_writing(scale: int) -> str:
 
 
 _SCORE = re.compile(
-    r"\W*(?:score|answer|rating|relevance)?\W*?(-?\d{1,4}(?:\.\d{1,6})?)(?:\s*(?:/|out of)\s*\d+)?\W*", re.I
+    r"[^\w-]*(?:score|answer|rating|relevance)?[^\w-]*(-?\d{1,4}(?:\.\d{1,6})?)(?:\s*(?:/|out of)\s*\d+)?\W*", re.I
 )
 _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.S | re.I)
 
