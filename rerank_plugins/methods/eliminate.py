@@ -90,7 +90,7 @@ class Eliminate(Options):
                 left.remove(index)
                 dropped.append(index)
         if len(candidates) > self.k and not named:
-            return Verdict(order=())
+            return Verdict(order=(), notes=notes)
         why = {index: {"dropped_after": place} for place, index in enumerate(dropped)}
         return Verdict(order=[*left, *reversed(dropped)], why=why, notes=notes)
 

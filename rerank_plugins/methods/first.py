@@ -73,7 +73,7 @@ class First(Options):
         board = _Board(query, candidates, self.prompt)
         order, _ = yield from slide(range(len(candidates)), self.window, self.stride, board.rank)
         if not board.logprobs:
-            return Verdict(order=())
+            return Verdict(order=(), notes=board.notes())
         return Verdict(
             order=order,
             why={index: {"log_probability": board.logprobs.get(index)} for index in range(len(candidates))},

@@ -79,7 +79,7 @@ class Setwise(Options):
         top_of = heap_top if self.sort == "heap" else tournament_top
         top = yield from top_of(count, self.set_size, self.k, judge.best_of)
         if not judge.answers:
-            return Verdict(order=())
+            return Verdict(order=(), notes=judge.notes)
         rest = sorted(set(range(count)).difference(top))
         return Verdict(
             order=[*top, *rest],
