@@ -16,7 +16,7 @@ from typing import Any
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import ChatReply, Failed, Found, Reply, Request
 
-__all__ = ["Cache", "ReplyCache"]
+__all__ = ["Cache", "ReplyCache", "decoded", "encoded", "key_of"]
 
 Cache = MutableMapping[str, str]
 
@@ -33,14 +33,14 @@ class ReplyCache:
         """A key per unit, or None where nothing is to be cached."""
         if self._mapping is None or not identity or units[0].reply is Found:
             return None
-        return [_digest(identity, unit) for unit in units]
+        return [key_of(identity, unit) for unit in units]
 
     def get(self, key: str, request: Request) -> Reply | None:
         """The reply kept under `key`, or None."""
         assert self._mapping is not None
         try:
             text = self._mapping.get(key)
-            return None if text is None else _decode(text, request.reply)
+            return None if text is None else decoded(text, request.reply)
         except Exception as error:  # noqa: BLE001 # a foreign mapping raises what it likes, and must not break a chain
             _log.warning("The cache could not be read (%s); the call is made instead.", type(error).__name__)
             return None
@@ -51,17 +51,19 @@ class ReplyCache:
         if isinstance(reply, Failed) or (isinstance(reply, ChatReply) and (reply.truncated or not reply.text.strip())):
             return
         try:
-            self._mapping[key] = _encode(reply)
+            self._mapping[key] = encoded(reply)
         except Exception as error:  # noqa: BLE001 # as above: the reply itself is good
             _log.warning("The cache could not be written (%s).", type(error).__name__)
 
 
-def _digest(identity: str, request: Request) -> str:
+def key_of(identity: str, request: Request) -> str:
+    """A digest of all that decides a reply."""
     text = json.dumps([identity, request.payload()], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _encode(reply: Reply) -> str:
+def encoded(reply: Reply) -> str:
+    """A reply as JSON, without what it cost."""
     kept = {item.name: getattr(reply, item.name) for item in fields(reply) if item.name != "usage"}
     kept["notes"] = [[note.kind, note.message] for note in reply.notes]
     return json.dumps(kept, default=_as_list)
@@ -73,6 +75,7 @@ def _as_list(value: Any) -> Any:
     raise TypeError(f"a reply holds plain data, not {type(value).__name__}")
 
 
-def _decode(text: str, kind: type[Reply]) -> Reply:
+def decoded(text: str, kind: type[Reply]) -> Reply:
+    """The reply that `encoded` wrote."""
     kept: dict[str, Any] = json.loads(text)
     return kind(**kept | {"notes": tuple(Note(*note) for note in kept["notes"])})

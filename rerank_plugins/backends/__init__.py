@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rerank_plugins.backends.neighbours import ChunkNeighbours
     from rerank_plugins.backends.openai.chat import OpenAIChat
     from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
+    from rerank_plugins.backends.recorded import RecordedReplies, Recording
     from rerank_plugins.backends.retrieval import BM25Retriever, Retriever
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "CrossEncoder",
     "OpenAIChat",
     "OpenAIEmbedder",
+    "RecordedReplies",
+    "Recording",
     "Retriever",
     "SentenceEmbedder",
     "TransformersLM",

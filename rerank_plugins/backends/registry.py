@@ -32,6 +32,8 @@ BACKENDS: dict[str, Entry] = {
     "CrossEncoder": Entry("local.cross_encoder", (ScorePairs,), "sentence-transformers"),
     "OpenAIChat": Entry("openai.chat", (Chat, Choose), "openai"),
     "OpenAIEmbedder": Entry("openai.embedder", (Embed,), "openai"),
+    "RecordedReplies": Entry("recorded", (Chat,)),
+    "Recording": Entry("recorded", ()),  # answers what the backend inside it answers
     "Retriever": Entry("retrieval", (Retrieve,)),
     "SentenceEmbedder": Entry("local.sentence_embedder", (Embed,), "sentence-transformers"),
     "TransformersLM": Entry("local.transformers_lm", (Chat, Choose, Likelihood, Attend), "transformers"),

@@ -177,12 +177,14 @@ def _numbers(values: Iterable[Any]) -> Iterator[int]:
 _LINK = r"[\[【［(（]?\s*-?\d{1,6}\s*[\]】］)）]?"  # models lose a bracket now and then, mostly the very first
 _CHAIN = re.compile(rf"(?<![\w.-]){_LINK}(?:\s*>+\s*{_LINK}(?!\w))+")
 _SQUARE = re.compile(r"[\[【［]\s*(-?\d{1,6})\s*[\]】］]")
+_ITEM = re.compile(r"(?<![\w.\[])\d{1,6}[.)]\s?(?=[\[【［])")  # the "2." of `1. [19] > 2. [18]`
 _WORDED = re.compile(r"\b(?:document|doc|passage|identifier|id)\s*[#:.]*\s*[\"']?(-?\d{1,6})\b(?!\.\d)", re.I)
 _BARE_LIST = re.compile(r"\A\W*\d{1,6}(?:[\s,;>]+-?\d{1,6})*\W*\Z")
 
 
 def _from_text(text: str) -> list[int]:
     text = re.sub(r"\s+", " ", text)  # long runs of blanks would cost the patterns below quadratic time
+    text = _ITEM.sub("", text)
     chains = [match.group() for match in _CHAIN.finditer(text)]
     if chains:
         return [int(number) for number in re.findall(r"-?\d{1,6}", max(chains, key=len))]
