@@ -8,13 +8,15 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import SimpleChatModel
+from langchain_core.retrievers import BaseRetriever
 
 from langchain_rerank_plugins import RerankCompressor
-from rerank_plugins import Embedding, Fuse, InsertRank, Rebel
+from rerank_plugins import Decompose, Embedding, FirstStage, Fuse, InsertRank, Meteora, Rebel
 from rerank_plugins.candidates import encodable
 from rerank_plugins.events import QueryEnded
-from rerank_plugins.requests import Chat, Embed
+from rerank_plugins.requests import Chat, Embed, Retrieve
 from rerank_plugins.testing import FakeModel, MethodConformance
+from rerank_plugins.testing.conformance import FOUND
 
 
 class Chatting(SimpleChatModel):
@@ -44,6 +46,16 @@ class Embedded(Embeddings):
         return self.fake.answer(Embed(tuple(texts)), None).vectors
 
 
+class Finding(BaseRetriever):
+    """A fake of the core as a LangChain retriever."""
+
+    fake: object
+    k: int = 4
+
+    def _get_relevant_documents(self, query, *, run_manager):
+        return [_document(candidate) for candidate in self.fake.answer(Retrieve(query, self.k), None).candidates]
+
+
 def through(run):
     """A driver that goes through the compressor, and checks the documents against the ranking that it made."""
 
@@ -54,14 +66,17 @@ def through(run):
             task.method,
             llm=Chatting(fake=fake),
             embeddings=Embedded(fake),
+            retriever=Finding(fake=fake),
+            neighbours=lambda *_: [_document(FOUND[0]), _document(FOUND[-1])],
             top_n=task.top_n,
             observer=lambda event: rankings.append(event.ranking) if isinstance(event, QueryEnded) else None,
         )
         found = [_document(candidate) for candidate in task.candidates]
         ranked = run(compressor, found, task.query)
         (ranking,) = rankings
-        assert [document.page_content for document in ranked] == [found[i].page_content for i in ranking.order]
-        assert [document.id for document in ranked] == [task.candidates[i].id for i in ranking.order]
+        expected = [_document(item.candidate) if item.added else found[item.index] for item in ranking]
+        assert [document.page_content for document in ranked] == [document.page_content for document in expected]
+        assert [document.id for document in ranked] == [document.id for document in expected]
         assert [document.metadata.get("relevance_score") for document in ranked] == [item.score for item in ranking]
         return _of_task(ranking, task)
 
@@ -76,7 +91,7 @@ def _document(candidate):
 def _of_task(ranking, task):
     """The ranking with the task's own candidates, which the suite looks for."""
     ranked, dropped = (
-        tuple(replace(item, candidate=task.candidates[item.index]) for item in items)
+        tuple(item if item.added else replace(item, candidate=task.candidates[item.index]) for item in items)
         for items in (ranking.ranked, ranking.dropped)
     )
     return replace(ranking, ranked=ranked, dropped=dropped)
@@ -91,6 +106,16 @@ class ThroughTheCompressor(MethodConformance):
 
 class TestListwise(ThroughTheCompressor):
     method = InsertRank()
+
+
+@pytest.mark.slow
+class TestDecomposed(ThroughTheCompressor):
+    method = Decompose(rerank=FirstStage(), k=4)
+
+
+@pytest.mark.slow
+class TestEvidence(ThroughTheCompressor):
+    method = Meteora()
 
 
 @pytest.mark.slow

@@ -5,13 +5,15 @@ from typing import ClassVar
 
 import pytest
 from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 
 from langchain_rerank_plugins import LangChainNeighbours, RerankCompressor
 from langchain_rerank_plugins.documents import candidates_of
-from rerank_plugins import Candidate, arerank, rerank
+from rerank_plugins import Candidate, Meteora, arerank, rerank
 from rerank_plugins.errors import BadReply, InvalidInput, UnmetNeed
 from rerank_plugins.ranking import Verdict
 from rerank_plugins.requests import Failed, Neighbours
+from rerank_plugins.testing.bodies import word_vector
 
 CHUNKS = [
     Document(f"{source} {number}", id=f"{source}{number}", metadata={"source": source, "chunk_index": number})
@@ -198,11 +200,32 @@ class TestInTheCompressor:
             RerankCompressor(Widening(), neighbours=3)
 
 
+class TestWithMeteora:
+    METHOD = Meteora(rationales=("a 2",), verify=False, max_pooled=1)
+
+    def test_what_was_chosen_is_widened(self, compress):
+        compressor = RerankCompressor(self.METHOD, embeddings=Words(), neighbours=CHUNKS)
+        found = compress(compressor, [CHUNKS[2], CHUNKS[9]], "a 2")
+        assert sorted(document.id for document in found) == ["a1", "a2", "a3"]
+
+    def test_where_nothing_is_known_it_is_told_why(self, compress, trace):
+        compressor = RerankCompressor(self.METHOD, embeddings=Words(), neighbours=CHUNKS)
+        found = compress(compressor, [Document("a 2", id="x"), Document("b 3", id="y")], "a 2", callbacks=[trace])
+        assert [document.id for document in found] == ["x"]
+        assert "does not say in which document they stand" in str(trace.outputs["RerankCompressor<Meteora>"]["notes"])
+
+
+class Words(Embeddings):
+    def embed_query(self, text):
+        return word_vector(text)
+
+    def embed_documents(self, texts):
+        return [word_vector(text) for text in texts]
+
+
 @pytest.mark.slow  # starts an embedded Chroma
 def test_embedded_chroma():
     chroma = pytest.importorskip("langchain_chroma")
-    from langchain_core.embeddings import DeterministicFakeEmbedding
-
     store = chroma.Chroma("neighbours", DeterministicFakeEmbedding(size=8))
     store.add_documents(CHUNKS, ids=[chunk.id for chunk in CHUNKS])
     compressor = RerankCompressor(Widening(), neighbours=store)

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import ClassVar
 
 import pytest
+from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from llama_index.postprocessor.rerank_plugins import RerankPostprocessor
-from rerank_plugins import Embedding, Fuse, InsertRank, Ranking, Rebel, rerank
+from rerank_plugins import Decompose, Embedding, FirstStage, Fuse, InsertRank, Meteora, Ranking, Rebel, rerank
 from rerank_plugins.events import QueryEnded
-from rerank_plugins.requests import Chat, Embed
+from rerank_plugins.requests import Chat, Embed, Retrieve
 from rerank_plugins.testing import FakeModel, MethodConformance
 
 
@@ -36,6 +37,20 @@ class Embedded(BaseEmbedding):
 
     async def _aget_text_embeddings(self, texts):
         return self._get_text_embeddings(texts)
+
+
+class Finding(BaseRetriever):
+    """A fake of the core as a LlamaIndex retriever."""
+
+    similarity_top_k = 4
+
+    def __init__(self, fake):
+        super().__init__()
+        self.fake = fake
+
+    def _retrieve(self, query_bundle):
+        asked = Retrieve(query_bundle.query_str, self.similarity_top_k)
+        return [_node(candidate) for candidate in self.fake.answer(asked, None).candidates]
 
 
 def sync(reranker, nodes, query):
@@ -61,6 +76,7 @@ class ThroughThePostprocessor(MethodConformance):
                         lambda prompt: fake.answer(Chat([{"role": "user", "content": prompt}]), None).text
                     ),
                     embed_model=Embedded(fake=fake),
+                    retriever=Finding(fake),
                     top_n=task.top_n,
                     metadata_mode="none",
                     observer=lambda event: rankings.append(event.ranking) if isinstance(event, QueryEnded) else None,
@@ -71,12 +87,10 @@ class ThroughThePostprocessor(MethodConformance):
                         run(reranker, nodes, task.query)
                     return rerank(task.method, task.query, task.candidates, backends=fake, top_n=task.top_n)
                 found = run(reranker, nodes, task.query)
-                if not nodes:
-                    assert found == []
-                    return Ranking(method=repr(task.method))
                 (ranking,) = rankings
-                assert [item.node.text for item in found] == [nodes[index].node.text for index in ranking.order]
-                assert [item.node.node_id for item in found] == [nodes[index].node.node_id for index in ranking.order]
+                expected = [_node(item.candidate) if item.added else nodes[item.index] for item in ranking]
+                assert [item.node.text for item in found] == [item.node.text for item in expected]
+                assert [item.node.node_id for item in found] == [item.node.node_id for item in expected]
                 assert [item.score for item in found] == [item.score for item in ranking]
                 return _of_task(ranking, task)
 
@@ -97,7 +111,7 @@ def _node(candidate):
 def _of_task(ranking, task):
     """The ranking with the task's own candidates, which the suite looks for."""
     ranked, dropped = (
-        tuple(replace(item, candidate=task.candidates[item.index]) for item in items)
+        tuple(item if item.added else replace(item, candidate=task.candidates[item.index]) for item in items)
         for items in (ranking.ranked, ranking.dropped)
     )
     return replace(ranking, ranked=ranked, dropped=dropped)
@@ -105,6 +119,16 @@ def _of_task(ranking, task):
 
 class TestListwise(ThroughThePostprocessor):
     method = InsertRank()
+
+
+@pytest.mark.slow
+class TestDecomposed(ThroughThePostprocessor):
+    method = Decompose(rerank=FirstStage(), k=4)
+
+
+@pytest.mark.slow
+class TestEvidence(ThroughThePostprocessor):
+    method = Meteora()
 
 
 @pytest.mark.slow

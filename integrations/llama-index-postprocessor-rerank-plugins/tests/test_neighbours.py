@@ -7,16 +7,19 @@ from typing import ClassVar
 
 import pytest
 from llama_index.core import Document, MockEmbedding, VectorStoreIndex
+from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.node_parser import TokenTextSplitter
 from llama_index.core.schema import MetadataMode, NodeRelationship, NodeWithScore, RelatedNodeInfo, TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 
 from llama_index.postprocessor.rerank_plugins import LlamaIndexNeighbours, RerankPostprocessor
 from llama_index.postprocessor.rerank_plugins.nodes import as_candidates
-from rerank_plugins import Candidate
+from rerank_plugins import Candidate, Meteora
 from rerank_plugins.errors import InvalidInput, UnmetNeed
+from rerank_plugins.events import QueryEnded
 from rerank_plugins.ranking import Verdict
 from rerank_plugins.requests import Failed, Neighbours
+from rerank_plugins.testing.bodies import word_vector
 
 PREVIOUS, NEXT = NodeRelationship.PREVIOUS, NodeRelationship.NEXT
 WAYS = pytest.mark.parametrize("way", ["sync", "async"])
@@ -153,6 +156,33 @@ async def test_neighbours_come_back_with_their_links(way):
     assert found[2].node.metadata["file_name"] == "rye.txt"
     assert found[2].node.metadata["rerank_plugins"]["first_stage_score"] is None
     assert "rerank_plugins" not in nodes[2].metadata
+
+
+class Words(BaseEmbedding):
+    def _get_query_embedding(self, query):
+        return word_vector(query)
+
+    _get_text_embedding = _get_query_embedding
+
+    async def _aget_query_embedding(self, query):
+        return word_vector(query)
+
+
+@pytest.mark.parametrize(("docstore", "expected"), [(True, ["n1", "n2", "n3"]), (False, ["n2"])])
+def test_meteora_widens_what_it_chose(docstore, expected):
+    nodes = chain()
+    given = [NodeWithScore(node=node) for node in (nodes[2], nodes[5])]
+    method, notes = Meteora(rationales=("text 2",), verify=False, max_pooled=1), []
+    reranker = RerankPostprocessor(
+        method,
+        embed_model=Words(),
+        docstore=stored(nodes) if docstore else SimpleDocumentStore(),
+        metadata_mode="none",
+        observer=lambda event: notes.extend(event.ranking.notes) if isinstance(event, QueryEnded) else None,
+    )
+    found = reranker.postprocess_nodes(given, query_str="text 2")
+    assert sorted(item.node.node_id for item in found) == expected
+    assert docstore or "Some neighbours are not in the docstore." in [note.message for note in notes]
 
 
 def test_a_docstore_that_fails_costs_its_call_alone(make):
