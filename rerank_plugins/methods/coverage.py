@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rerank_plugins.ranking import Ranking
 
-__all__ = ["cover", "relevance"]
+__all__ = ["cover", "covering", "relevance"]
 
 
 def cover(relevance: Sequence[float], parts: Sequence[Sequence[float]], weight: float) -> list[int]:
@@ -52,3 +52,24 @@ def relevance(ranking: Ranking, count: int) -> list[float]:
     scores = {item.index: item.score for item in ranking if item.score is not None}
     low, high = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
     return [(scores.get(index, low) - low) / (high - low) if high > low else 0.0 for index in range(count)]
+
+
+def covering(ranking: Ranking, ranks: Sequence[Sequence[int | None]], weight: float) -> list[int]:
+    """Order what a ranking keeps so that its beginning serves each part.
+
+    Args:
+        ranking: The documents, ranked against the whole question.
+        ranks: For each part, the rank that each document has for it, by the indices of the ranking; None where it was
+            not found. A rank counts as 1 / rank: scores for different parts cannot be compared.
+        weight: As for `cover`.
+
+    >>> from rerank_plugins import Candidate
+    >>> from rerank_plugins.ranking import order_by, settle
+    >>> ranking = settle(order_by([3.0, 2.0, 1.0]), [Candidate("text")] * 3)
+    >>> covering(ranking, [[1, 2, None], [None, None, 1]], 0.7)
+    [0, 2, 1]
+    """
+    count = len(ranking) + len(ranking.dropped)
+    parts = [[1 / rank if rank else 0.0 for rank in of_part] for of_part in ranks]
+    left_out = {item.index for item in ranking.dropped}
+    return [index for index in cover(relevance(ranking, count), parts, weight) if index not in left_out]

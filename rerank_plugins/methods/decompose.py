@@ -10,13 +10,14 @@ from rerank_plugins.candidates import Candidate, finite, well_formed
 from rerank_plugins.errors import InvalidInput, Unanswered
 from rerank_plugins.methods.base import Method, Options, needs_of, wants_of
 from rerank_plugins.methods.compose import checked_methods, pooled, together
-from rerank_plugins.methods.coverage import cover, relevance
+from rerank_plugins.methods.coverage import covering
 from rerank_plugins.methods.cross_encode import CrossEncode
+from rerank_plugins.methods.reranked import Reranked
 from rerank_plugins.methods.searches import Searches
 from rerank_plugins.prompts.bridges import answers_request, parse_answers
 from rerank_plugins.prompts.plain_questions import distinct, filled, references, without_references
 from rerank_plugins.prompts.subquestions import Plan, parse_subquestions, subquestions_request
-from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, Verdict, settle
+from rerank_plugins.ranking import Note, Ranking, ScoreKind, settle
 from rerank_plugins.requests import Chat, Failed, Reply, Request, Retrieve, Steps
 
 __all__ = ["Decompose"]
@@ -102,14 +103,19 @@ class Decompose(Options):
         own = (Chat, Retrieve) if self.subquestions is None or self.rounds > 1 else (Retrieve,)
         return tuple(dict.fromkeys((*own, *wants_of(self.rerank))))
 
+    @property
+    def score_kind(self) -> ScoreKind | None:  # type: ignore[override] # as above
+        return None if self.coverage else getattr(self.rerank, "score_kind", None)
+
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
-        searches = Searches(candidates, self.k)
+        searches = Searches(query, candidates, self.k)
         plan: Plan = yield from self._begin(query, searches)
+        parts = {number: without_references(text) for number, text in plan.numbered.items()}
         if searches.unanswered is None:
             yield from self._go_on(plan, searches)
-        parts = searches.subquestions if searches.unanswered is None else plan.numbered
+            parts = searches.subquestions
         reranked: Reranked = yield from self._reranked(query, parts, searches)
-        return self._verdict(reranked, searches, len(candidates))
+        return reranked.verdict(searches, self.keep, given=len(candidates))
 
     def _begin(self, query: str, searches: Searches) -> Asking:
         """Search for the question, and for what is known to be asked beside it, while the model names the rest."""
@@ -175,54 +181,12 @@ class Decompose(Options):
         merged += searches.pool.extend(added)
         ranking, *others = (settle(verdict, views) for verdict in verdicts)
         if not (self.coverage and parts):
-            return Reranked(ranking, ranking.order, merged)
-        pool_ranks = [searches.pool.ranks[index] for index in merged]
-        served = [[item.get(number) for item in pool_ranks] for number in parts]
-        if by_scores:
-            served = [_ranks(other, len(merged)) for other in others]
-        serves = [[1 / rank if rank else 0.0 for rank in ranks] for ranks in served]
-        covering = cover(relevance(ranking, len(merged)), serves, self.coverage_weight)
-        left_out = {item.index for item in ranking.dropped}
-        return Reranked(ranking, [place for place in covering if place not in left_out], merged, covers=True)
-
-    def _verdict(self, reranked: Reranked, searches: Searches, given: int) -> Verdict:
-        ranking, merged = reranked.ranking, reranked.merged
-        kept = reranked.order if self.keep is None else reranked.order[: self.keep]
-        below = {merged[place]: f"ranked below the {self.keep} that are kept" for place in reranked.order[len(kept) :]}
-        items = (*ranking, *ranking.dropped)
-        return Verdict(
-            order=[merged[place] for place in kept],
-            scores={} if reranked.covers else {merged[item.index]: item.score for item in items},
-            why={merged[item.index]: self._why(merged[item.index], item, searches) for item in items},
-            dropped=below | {merged[item.index]: item.reason for item in ranking.dropped},
-            notes=[*searches.all_notes(), *ranking.notes],
-            score_kind="order" if reranked.covers else ranking.score_kind,
-            added=searches.pool.documents[given:],
-        )
-
-    def _why(self, index: int, item: Ranked | Dropped, searches: Searches) -> dict[str, Any]:
-        return {
-            "searched_for": list(searches.subquestions.values()),
-            "serves": searches.served(index),
-            "rerank": {"method": repr(self.rerank), "score": item.score, "why": dict(item.why)},
-        }
-
-
-@dataclass(frozen=True)
-class Reranked:
-    """The pool in order.
-
-    Args:
-        ranking: What the reranker made of it, by the places in which it was shown.
-        order: These places, best first.
-        merged: Place to index in the pool.
-        covers: Whether the order is by coverage.
-    """
-
-    ranking: Ranking
-    order: Sequence[int]
-    merged: Sequence[int]
-    covers: bool = False
+            return Reranked(repr(self.rerank), ranking, merged, ranking.order)
+        ranks = [_ranks(other, len(merged)) for other in others] or [
+            [searches.pool.ranks[index].get(number) for index in merged] for number in parts
+        ]
+        order = covering(ranking, ranks, self.coverage_weight)
+        return Reranked(repr(self.rerank), ranking, merged, order, covers=True)
 
 
 def _ranks(ranking: Ranking, count: int) -> list[int | None]:
@@ -234,7 +198,7 @@ def _notes_on(plan: Plan, reply: Reply | None) -> list[Note]:
     """What a reader should know about the sub-questions."""
     if isinstance(reply, Failed):
         missing = f" {reply.error.need}" if isinstance(reply.error, Unanswered) else ""
-        return [Note("info", f"No sub-questions were named; only the question itself was searched for.{missing}")]
+        return [Note("info", f"No sub-questions were named, so the question stands alone.{missing}")]
     notes = [Note("repaired", f"The list of sub-questions {plan.fault}.")] if plan.fault else []
     told = f"Sub-questions: {'; '.join(plan.questions)}" if plan.questions else "There are no sub-questions."
     return [*notes, Note("info", told)]

@@ -25,13 +25,13 @@ class Searches:
         notes: What a reader should know.
     """
 
-    def __init__(self, given: Sequence[Candidate], k: int) -> None:
+    def __init__(self, query: str, given: Sequence[Candidate], k: int) -> None:
         self.pool = Pool(given)
         self.texts: dict[int, str] = {}
         self.asked: set[int] = set()
         self.unanswered: Unanswered | None = None
         self.notes: list[Note] = []
-        self._k = k
+        self._query, self._k = query, k
         self._empty = 0
 
     @property
@@ -61,10 +61,10 @@ class Searches:
         return [self.pool.documents[index].text for index in dict.fromkeys(found)]
 
     def served(self, index: int) -> list[dict[str, Any]]:
-        """The questions for which a document was found, and at which rank; what was handed in has no text for it."""
-        ranks = sorted(self.pool.ranks[index].items())
+        """The questions for which a document was found, and at which rank."""
         return [
-            {"question": self.texts.get(number), "subquestion": number or None, "rank": rank} for number, rank in ranks
+            {"question": self.texts.get(number, self._query), "subquestion": number or None, "rank": rank}
+            for number, rank in sorted(self.pool.ranks[index].items())
         ]
 
     def all_notes(self) -> list[Note]:

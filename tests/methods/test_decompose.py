@@ -440,7 +440,7 @@ def test_a_decomposer_that_is_down_leaves_plain_retrieval(monkeypatch: pytest.Mo
 
     ranking = rerank(MERGED, QUERY, [], backends=model(fails=down))
     assert ids(ranking) == PLAIN
-    assert "only the question itself was searched for" in notes(ranking)
+    assert "No sub-questions were named, so the question stands alone." in notes(ranking)
     assert [note.kind for note in ranking.notes] == ["failed", "info"]
 
 
@@ -523,7 +523,7 @@ def test_without_a_model_it_searches_for_the_question_alone_and_says_so() -> Non
     retriever = Retriever(lambda query, k: documents(*SHELF.get(query, ())))
     ranking = rerank(MERGED, QUERY, [], backends=retriever)
     assert ids(ranking) == PLAIN
-    assert "only the question itself was searched for" in notes(ranking)
+    assert "No sub-questions were named, so the question stands alone." in notes(ranking)
     assert "a chat model's answer (Chat)" in notes(ranking)
 
 
@@ -539,6 +539,8 @@ def test_what_its_reranker_needs_it_needs() -> None:
     assert Decompose(subquestions=[WROTE]).wants == (Retrieve,)
     assert Chat in Decompose(subquestions=[WROTE], rounds=2).wants
     assert Decompose(rerank=Decompose()).wants == (Chat, Retrieve)
+    assert Decompose().score_kind == "absolute"
+    assert Decompose(coverage=True).score_kind is None, "it depends on whether there are sub-questions"
 
 
 # Options
