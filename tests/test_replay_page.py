@@ -10,6 +10,9 @@ import pytest
 
 from benchmarks import recorded_replies as recorded
 from rerank_plugins import Candidate
+from rerank_plugins.methods import insert_rank
+from rerank_plugins.prompts.listwise import Order
+from rerank_plugins.requests import ChatReply
 from rerank_plugins.testing import ScriptedEndpoint
 from tests import collections_on_disk as collections
 
@@ -60,3 +63,14 @@ def test_rankings_from_well_formed_replies_are_those_of_the_tool_and_the_table_i
     assert sum(len(one.well_formed) for one in found) == 156
     assert recorded.BLOCK.search(PAGE)
     assert recorded.table(found, judged) in PAGE, "run python -m benchmarks.recorded_replies --write"
+
+
+@pytest.mark.slow
+def test_a_reader_of_every_digit_ends_where_the_tool_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def every_digit(reply: ChatReply, count: int) -> Order:
+        numbers = [int(number) - 1 for number in re.findall(r"\d+", reply.text)]
+        return Order(tuple(dict.fromkeys(number for number in numbers if 0 <= number < count)))
+
+    collections.folder("recorded")
+    monkeypatch.setattr(insert_rank, "parse_order", every_digit)
+    assert sum(len(one.same) for one in recorded.replays(recorded.collection())) == 430
