@@ -16,7 +16,7 @@ import re
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -26,10 +26,13 @@ from rerank_plugins import Candidate, Embedding, Meteora, Ranking, Rationale, re
 from rerank_plugins.backends import ChunkNeighbours
 from rerank_plugins.backends.base import Backend
 from rerank_plugins.commands.cache_file import CacheFile
+from rerank_plugins.prompts.rationales import parse_rationales
+from rerank_plugins.requests import Chat, ChatReply
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "legalbenchrag-privacyqa"
 PAGE = ROOT / "docs" / "methods" / "meteora.md"
+REPLIES = Path(tempfile.gettempdir()) / "meteora-stages.sqlite"
 BLOCK = re.compile(r"(<!-- stages:.*?-->\n).*?(<!-- end -->)", re.S)
 
 WRITTEN = 10  # questions whose rationales the language model writes
@@ -41,22 +44,6 @@ BY_HAND = (
     Rationale("retention and deletion", "Says how long data are kept and how they can be deleted."),
     Rationale("security", "Says how data are protected."),
 )
-
-
-# Shown to the small model, which otherwise writes no rationales at all. About another question than any asked.
-EXAMPLES = (
-    (
-        "does this website use cookies to follow me around?",
-        (
-            Rationale("use of cookies", "The site stores cookies or similar files on the visitor's device."),
-            Rationale("tracking by others", "Advertising partners and analytics services track visitors across sites."),
-            Rationale("purpose of tracking", "Cookies are used to measure visits and to show ads by interest."),
-            Rationale("choice", "Visitors can refuse or delete cookies in the settings of the browser."),
-            Rationale("do not track", "The site answers, or does not answer, to do-not-track signals."),
-        ),
-    ),
-)
-FROM_MODEL = {"rationales": 5, "examples": EXAMPLES, "temperature": None}
 
 
 @dataclass(frozen=True)
@@ -77,6 +64,22 @@ class Row:
     @property
     def f1(self) -> float:
         return 2 * self.precision * self.recall / (self.precision + self.recall)
+
+
+def by_small_model() -> Callable[[str], list[Rationale]]:
+    """A generator of one's own: SmolLM2 cannot do what the prompt of `Meteora` asks, but it can write a list."""
+    from rerank_plugins.backends.embedded import smollm2
+
+    model, replies = smollm2(), CacheFile(REPLIES)
+
+    def generate(question: str) -> list[Rationale]:
+        if question not in replies:
+            prompt = f'A privacy policy answers the question "{question}" List five different sentences from it.'
+            ((_, reply),) = model.answer_batch([Chat([{"role": "user", "content": prompt}], max_tokens=200)])
+            replies[question] = reply.text if isinstance(reply, ChatReply) else ""
+        return list(parse_rationales(ChatReply(replies[question]), 5).rationales)
+
+    return generate
 
 
 @cache
@@ -108,9 +111,8 @@ def sample(count: int = WRITTEN) -> list[Question]:
 
 def ranked(method: Meteora | Embedding, asked: Sequence[Question], backends: Sequence[Backend]) -> list[Ranking]:
     shelf = ChunkNeighbours({id(question.chunks): question.chunks for question in asked}.values())
-    replies = CacheFile(Path(tempfile.gettempdir()) / "meteora-stages.sqlite")
     tasks = [(question.text, question.chunks) for question in asked]
-    return rerank_many(method, tasks, backends=[*backends, shelf], cache=replies)
+    return rerank_many(method, tasks, backends=[*backends, shelf], cache=CacheFile(REPLIES))
 
 
 def row(asked: Sequence[Question], kept: Iterable[Sequence[int]]) -> Row:
@@ -176,12 +178,12 @@ def main() -> None:
     if not DATA.is_dir():
         print(f"The collection {DATA.name!r} is not in a folder shared/data beside the checkout.")
         return
-    from rerank_plugins.backends.embedded import minilm, smollm2
+    from rerank_plugins.backends.embedded import minilm
 
     question = {"rationales": 0}
     every, some = questions(), sample()
     of_all = table(every, {"the question": question, "5 by hand": {"rationales": BY_HAND}}, [minilm()])
-    of_some = table(some, {"the question": question, "5 by SmolLM2": FROM_MODEL}, [minilm(), smollm2()])
+    of_some = table(some, {"the question": question, "5 by SmolLM2": {"rationales": by_small_model()}}, [minilm()])
     text = f"All {len(every)} questions:\n\n{of_all}\n\n{len(some)} of them:\n\n{of_some}\n"
     print(text)
     if "--write" in sys.argv:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ def paper_elbow(scores: Sequence[float], z: float = 1.0, epsilon: float = 1e-6) 
     gaps = [above - below for above, below in pairwise(scores)]
     if len(gaps) < 2:
         return Cut(1)
-    bar = statistics.fmean(gaps) + z * statistics.pstdev(gaps) + epsilon
+    mean = statistics.fmean(gaps)
+    deviation = math.sqrt(statistics.fmean((gap - mean) ** 2 for gap in gaps))
+    bar = mean + z * deviation + epsilon
     first = next((place for place, gap in enumerate(gaps) if gap > bar), None)
     if first is not None:
         return Cut(first + 1, "gap")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.requests import Embed, Embedded, Request
@@ -48,7 +48,8 @@ def vectors_of(
     candidates: Sequence[Candidate], dimensions: int
 ) -> Generator[Sequence[Request], Sequence[Any], list[Vector | None]]:
     """Ask for the vectors that candidates do not bring with them in that many dimensions; None where that fails."""
-    vectors = [vector if (vector := _stored(c)) and len(vector) == dimensions else None for c in candidates]
+    stored = [_stored(candidate) for candidate in candidates]
+    vectors = [vector if vector is not None and len(vector) == dimensions else None for vector in stored]
     missing = [index for index, vector in enumerate(vectors) if vector is None]
     if missing:
         _fill(vectors, missing, (yield _embed(candidates, missing)))
@@ -64,7 +65,8 @@ def _stored(candidate: Candidate) -> Vector | None:
         vector = np.asarray(candidate.embedding, dtype=np.float64)
     except (TypeError, ValueError):  # a store's odd value costs the vector, and nothing else
         return None
-    return vector.tolist() if vector.ndim == 1 and vector.size and np.isfinite(vector).all() else None
+    sound = vector.ndim == 1 and vector.size and np.isfinite(vector).all()
+    return cast("Vector", vector) if sound else None
 
 
 def _embed(candidates: Sequence[Candidate], places: Sequence[int]) -> list[Embed]:
