@@ -42,7 +42,7 @@ def outcome():
     pytest.importorskip("langchain_openai")
     store = InMemoryVectorStore(WordEmbeddings())
     store.add_documents(DOCUMENTS)
-    names, printed = {"store": store}, io.StringIO()
+    names, printed = {"store": store, "chunks": DOCUMENTS}, io.StringIO()
     with ScriptedEndpoint(_answer) as endpoint, pytest.MonkeyPatch.context() as patch:
         patch.setenv("OPENAI_API_KEY", "none")
         patch.setenv("OPENAI_BASE_URL", endpoint.base_url)
@@ -55,8 +55,12 @@ def outcome():
 
 
 def _answer(asked):
-    """Rank what is about rye first."""
+    """Rank what is about rye first; name the parts of a question."""
     prompt = str(asked["messages"][-1]["content"])
+    if "subquestions" in prompt:
+        return json.dumps({"subquestions": ["What holds rye dough?", "How is wheat dough stretched?"]})
+    if "<document" not in prompt:
+        return json.dumps({"rationales": [{"label": "cause", "strategy": "What keeps rye dough together."}]})
     shown = re.findall(r'<document id="(\d+)".*?>\n(.*?)\n</document>', prompt, re.S)
     ranked = sorted(shown, key=lambda pair: "Rye" not in pair[1])
     return json.dumps({"ranking": [int(number) for number, _ in ranked]})
@@ -79,7 +83,13 @@ class TestReadme:
         assert outcome[0]["best"][0].metadata["rerank_plugins"]["first_stage_score"] > 0
 
     def test_the_trace_prints_what_is_shown(self, outcome):
-        assert outcome[1] in blocks("text")
+        assert outcome[1] == "".join(blocks("text"))
+
+    def test_the_parts_of_a_question_are_found(self, outcome):
+        assert {document.id for document in outcome[0]["in_parts"]} >= {"a", "c"}
+
+    def test_the_prompt_has_source_and_rationale(self, outcome):
+        assert "Source: rye.md\nChosen for: cause: What keeps rye dough together." in outcome[0]["prompt"]
 
     def test_it_comes_back_from_its_serialised_form(self, outcome):
         assert outcome[0]["same"] == outcome[0]["RerankCompressor"]("FirstStage()", top_n=3)

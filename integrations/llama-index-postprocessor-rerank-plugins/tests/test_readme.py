@@ -39,7 +39,11 @@ class Words(BaseEmbedding):
 
 
 def rye_first(prompt):
-    """Rank what is about rye first, and forget one."""
+    """Rank what is about rye first, and forget one; name the parts of a question, and what to look for."""
+    if "subquestions" in prompt:
+        return json.dumps({"subquestions": ["What holds rye dough?", "How is wheat dough stretched?"]})
+    if "rationales" in prompt:
+        return json.dumps({"rationales": [{"label": "cause", "strategy": "What keeps rye dough together."}]})
     documents = re.findall(r'<document id="(\d+)".*?>\n(.*?)\n</document>', prompt, re.S)
     ranked = sorted(documents, key=lambda pair: "Rye" not in pair[1])
     return json.dumps({"ranking": [int(number) for number, _ in ranked][:2]}) if documents else "By its acid."
@@ -81,4 +85,6 @@ def test_the_readme_runs_and_tells_the_truth(outcome):
     metadata = json.dumps(names["response"].source_nodes[0].metadata)
     assert json.loads(metadata, parse_float=lambda digits: round(float(digits), 3)) == json.loads(shown)
     assert len(names["found"]) == 3
+    assert {item.node.metadata["source"] for item in names["in_parts"]} >= {"rye.md", "wheat.md"}
+    assert "Source: rye.md\nChosen for: cause: What keeps rye dough together." in names["prompt"]
     assert names["same"].limits == names["careful"].limits
