@@ -161,12 +161,13 @@ class Decompose(Options):
         """Ask for the answers of sub-questions; they come from documents, so they serve to search and nothing else."""
         questions = {number: searches.texts[number] for number in numbers}
         texts = searches.read_for(numbers, _READ)
+        if not texts:
+            return {}
         (reply,) = yield [answers_request(questions, texts)]
         answers, refused = parse_answers(reply, questions, texts)
         if refused:
             searches.notes.append(Note("repaired", f"{refused} answers stand in no passage found, and were not used."))
-        if len(answers) < len(questions):
-            missing = len(questions) - len(answers)
+        if missing := len(questions) - len(answers):
             searches.notes.append(Note("info", f"{missing} sub-questions that others wait for found no answer."))
         return answers
 

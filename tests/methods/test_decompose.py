@@ -348,6 +348,13 @@ def test_references_that_nobody_can_answer_cost_no_call() -> None:
     assert searched(backend) == [QUERY, "Where is ?", "And there?"]
 
 
+def test_nothing_is_looked_up_where_nothing_was_found() -> None:
+    backend = model(BRIDGED, found=[])
+    assert not len(rerank(Decompose(rounds=2), QUERY, [], backends=backend))
+    assert len(chats(backend)) == 1
+    assert searched(backend) == [QUERY, WROTE, "Where was born?"]
+
+
 def test_without_a_model_a_second_round_goes_without_answers() -> None:
     retriever = Retriever(lambda query, k: FOUND.get(query, ()))
     method = Decompose(rounds=2, subquestions=[WROTE, "Where was #1 born?"], rerank=FirstStage())
