@@ -1,0 +1,1 @@
+"""How a comparison is drawn; `rerank_plugins.evaluation.plots` is what to import."""
