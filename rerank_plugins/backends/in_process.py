@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator
 
 from rerank_plugins.backends.base import Backend, CallBackend
 from rerank_plugins.backends.in_threads import InThreads
@@ -44,7 +45,7 @@ def computes_here(model: object) -> bool:
 
 
 def _is_or_holds(value: object, depth: int) -> bool:
-    if isinstance(value, (str, bytes, type)) or _is_tokenizer(value):
+    if issubclass(type(value), (str, bytes, type)) or _is_tokenizer(value):
         return False
     if any(cls.__module__.partition(".")[0] in _RUNTIMES for cls in type(value).__mro__):
         return True
@@ -57,7 +58,8 @@ def _is_tokenizer(value: object) -> bool:
 
 
 def _held(value: object) -> Iterator[object]:
+    """The attributes, read past whatever the class does on access, and at one moment: other threads may add some."""
     for name in ("__dict__", "__pydantic_private__"):  # pydantic keeps private attributes apart
-        attributes = getattr(value, name, None)
-        if isinstance(attributes, Mapping):
-            yield from attributes.values()
+        with contextlib.suppress(AttributeError):
+            attributes = object.__getattribute__(value, name)
+            yield from list(attributes.values()) if isinstance(attributes, dict) else ()

@@ -64,6 +64,14 @@ def test_what_holds_none_does_not(held):
     assert not computes_here(private(held))
 
 
+def test_nothing_of_the_models_own_is_run():
+    class Proxy:
+        def __getattribute__(self, name):
+            raise RuntimeError("There is nothing behind this yet.")
+
+    assert not computes_here(Proxy())
+
+
 def test_an_object_that_holds_itself_ends():
     loop = SimpleNamespace()
     loop.itself = loop
