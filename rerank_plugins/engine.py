@@ -35,7 +35,7 @@ from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, Ob
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods.base import Method, needs_of, wants_of
 from rerank_plugins.ranking import Note, Ranking, Usage, settle
-from rerank_plugins.requests import Chat, Failed, Reply, Request, Steps
+from rerank_plugins.requests import Attend, Chat, Failed, Reply, Request, Steps
 
 __all__ = ["Engine", "Job", "OnError", "Task"]
 
@@ -466,7 +466,7 @@ class Engine:
 
 def _asked_for(request: Request, error: CallError) -> bool:
     """Whether this failure is an answer: the method asked to be told that its prompt does not fit."""
-    return isinstance(request, Chat) and not request.may_cut and isinstance(error, PromptTooLong)
+    return isinstance(request, Chat | Attend) and not request.may_cut and isinstance(error, PromptTooLong)
 
 
 def _longest(request: Request) -> int:

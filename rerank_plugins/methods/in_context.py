@@ -112,7 +112,9 @@ class _Board:
         """Order one window by two questions about the same documents."""
         shown = list(reversed(window)) if self.method.reverse else list(window)
         texts = [self.candidates[index].text for index in shown]
-        replies = yield [attend_request(query, texts, self.method.layers) for query in (self.query, CONTENT_FREE)]
+        replies = yield [
+            attend_request(query, texts, self.method.layers, may_cut=may_cut) for query in (self.query, CONTENT_FREE)
+        ]
         too_long = next(
             (r.error for r in replies if isinstance(r, Failed) and isinstance(r.error, PromptTooLong)), None
         )

@@ -16,7 +16,9 @@ _BEFORE = "These documents were found by a search:"
 _AFTER = "\n\nFind in these documents what helps to answer this question.\n\nQuestion:"
 
 
-def attend_request(query: str, texts: Sequence[str], layers: tuple[int, int] | None = None) -> Attend:
+def attend_request(
+    query: str, texts: Sequence[str], layers: tuple[int, int] | None = None, *, may_cut: bool = True
+) -> Attend:
     """Ask which texts the words of the query attend to.
 
     What stands between the texts are segments of its own, so that neither its tokens nor their attention mix with
@@ -28,7 +30,7 @@ def attend_request(query: str, texts: Sequence[str], layers: tuple[int, int] | N
     segments: list[str] = []
     for number, text in enumerate(texts, start=1):
         segments += [f"\n\nDocument {number}:\n", quoted(text)]
-    return Attend((*segments, _AFTER), f" {defused(query).strip()}", _BEFORE, layers)
+    return Attend((*segments, _AFTER), f" {defused(query).strip()}", _BEFORE, layers, may_cut)
 
 
 def document_tokens(reply: Attended) -> list[tuple[float, ...]]:

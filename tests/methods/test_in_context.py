@@ -99,6 +99,7 @@ def test_windows_run_from_the_end_and_only_the_order_counts() -> None:
 def test_a_list_that_does_not_fit_goes_to_windows_by_itself() -> None:
     def fails(number: int, request: Request) -> BaseException | None:
         assert isinstance(request, Attend)
+        assert not request.may_cut
         count = len(request.segments) // 2
         return None if count <= 8 else PromptTooLong(limit=800, needed=count * 100)
 
@@ -106,6 +107,7 @@ def test_a_list_that_does_not_fit_goes_to_windows_by_itself() -> None:
     assert [note.message for note in ranking.notes if note.kind == "limit"] == [
         "The list did not fit the model: it was ranked in windows of 7."
     ]
+    assert not [note for note in ranking.notes if note.kind == "failed"]
     assert sorted(ranking.order) == list(range(30))
 
 
