@@ -323,7 +323,7 @@ class TestConcurrency:
         compressor = RerankCompressor(Embedding(), embeddings=Client(), on_error="raise")
         started = time.monotonic()
         await asyncio.gather(*(compressor.acompress_documents(documents(3), "q") for _ in range(10)))
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 2  # one after another it would be 4
 
 
 class TestAsAValue:

@@ -124,6 +124,7 @@ def test_as_a_step_of_a_chain(retrieve, scripted, trace):
     assert trace.parents["DecompositionRetriever"] == "RunnableSequence"
 
 
+@pytest.mark.slow  # by the clock
 def test_one_round_trip_each(retrieve, scripted):
     llm = scripted(says=SAID, delay_s=0.5)
     retriever = DecompositionRetriever(METHOD, retriever=Words(delay_s=0.1), llm=llm)
@@ -146,7 +147,7 @@ async def test_many_questions_at_once_on_one_instance(scripted):
     retriever = DecompositionRetriever(METHOD, retriever=Words(delay_s=0.05), llm=scripted(says=SAID, delay_s=0.05))
     started = time.monotonic()
     results = await asyncio.gather(*(retriever.ainvoke(QUESTION) for _ in range(30)))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 2.5  # one after another it would be more than 3
     assert len({tuple(names(found)) for found in results}) == 1
 
 

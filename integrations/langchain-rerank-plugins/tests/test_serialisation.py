@@ -72,8 +72,18 @@ def test_a_model_that_can_be_written_comes_along_without_its_key():
         RerankCompressor(Unknown()),
         RerankCompressor(FirstStage(), llm=RunnableLambda(len).with_config(tags=["x"])),
         RerankCompressor(FirstStage(), embeddings=DeterministicFakeEmbedding(size=3)),
+        RerankCompressor(FirstStage(), retriever=RunnableLambda(lambda query: [])),
+        RerankCompressor(FirstStage(), neighbours=[]),
     ],
-    ids=["a backend", "a backend and more", "a method of the user's own", "a function", "embeddings"],
+    ids=[
+        "a backend",
+        "a backend and more",
+        "a method of the user's own",
+        "a function",
+        "embeddings",
+        "a retriever",
+        "neighbours",
+    ],
 )
 def test_what_cannot_come_back_whole_is_not_written_in_part(compressor):
     written = dumpd(compressor)

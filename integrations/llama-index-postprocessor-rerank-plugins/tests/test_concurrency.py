@@ -96,9 +96,9 @@ async def test_a_client_of_the_users_own_is_called_concurrently(way, client_llm,
             beating = asyncio.create_task(beat(beats))
             await reranker.apostprocess_nodes(make(10), query_str="rye?")
             beating.cancel()
-        assert time.monotonic() - started < 0.4
+        assert time.monotonic() - started < 1  # of the first kind, one after another, it would be 2
         assert (llm.script.most_at_once, len(llm.script.prompts)) == (most, 10)
-    assert way == "sync" or len(beats) > 10, "the loop goes on meanwhile"
+    assert way == "sync" or len(beats) > 5, "the loop goes on meanwhile"
 
 
 async def beat(beats):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import pickle
 import threading
-import time
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -58,12 +56,11 @@ class Searching:
 class Fixed(BaseRetriever):
     """Finds the same whatever it is asked for, and has no async form."""
 
-    def __init__(self, found=FOUND, delay_s=0.0):
+    def __init__(self, found=FOUND):
         super().__init__()
-        self.found, self.delay_s = found, delay_s
+        self.found = found
 
     def _retrieve(self, query_bundle):
-        time.sleep(self.delay_s)
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
@@ -215,10 +212,14 @@ def test_what_cannot_be_searched_is_refused_when_it_is_made():
 
 @WAYS
 async def test_searches_run_at_once_and_off_the_loop(way):
-    reranker = RerankPostprocessor(Searching(), retriever=Fixed(delay_s=0.2))
-    started = time.monotonic()
-    await asyncio.gather(*(run(way, reranker, []) for _ in range(1 if way == "sync" else 5)))
-    assert time.monotonic() - started < 0.39
+    both = threading.Barrier(2, timeout=20)  # passed only by two at once
+
+    class Meeting(Fixed):
+        def _retrieve(self, query_bundle):
+            both.wait()
+            return self.found
+
+    assert len(await run(way, RerankPostprocessor(Searching(), retriever=Meeting(), on_error="raise"), [])) == 3
 
 
 def test_it_is_not_written_and_may_be_beyond_pickling():

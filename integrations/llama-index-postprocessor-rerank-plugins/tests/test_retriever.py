@@ -180,6 +180,7 @@ async def test_legacy_callbacks(way, scripted_llm):
     assert len(debug.get_event_pairs(CBEventType.RERANKING)) == 1
 
 
+@pytest.mark.slow  # by the clock
 @WAYS
 async def test_one_round_trip_each(way, scripted_llm):
     retriever = DecompositionRetriever(METHOD, retriever=Words(delay_s=0.1), llm=scripted_llm(SAID, delay_s=0.5))
@@ -203,7 +204,7 @@ async def test_many_questions_at_once_on_one_instance(scripted_llm):
     retriever = DecompositionRetriever(METHOD, retriever=Words(delay_s=0.05), llm=llm)
     started = time.monotonic()
     results = await asyncio.gather(*(retriever.aretrieve(QUESTION) for _ in range(30)))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 2.5  # one after another it would be more than 3
     assert len({tuple(names(found)) for found in results}) == 1
 
 
