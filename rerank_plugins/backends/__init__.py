@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
     from rerank_plugins.backends.recorded import RecordedReplies, Recording
     from rerank_plugins.backends.retrieval import BM25Retriever, Retriever
+    from rerank_plugins.backends.vllm import VLLM
 
 __all__ = [
+    "VLLM",
     "BM25Retriever",
     "Backend",
     "BatchBackend",

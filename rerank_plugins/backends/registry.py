@@ -37,6 +37,7 @@ BACKENDS: dict[str, Entry] = {
     "Retriever": Entry("retrieval", (Retrieve,)),
     "SentenceEmbedder": Entry("local.sentence_embedder", (Embed,), "sentence-transformers"),
     "TransformersLM": Entry("local.transformers_lm", (Chat, Choose, Likelihood, Attend), "transformers"),
+    "VLLM": Entry("vllm", (Chat, Choose, Likelihood), "openai"),
 }
 
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["chat_completion", "embedding_list", "word_vector"]
+__all__ = ["chat_completion", "embedding_list", "text_completion", "word_vector"]
 
 
 def chat_completion(
@@ -49,6 +49,32 @@ def chat_completion(
         "model": "scripted",
         "choices": [choice],
         "usage": dict(usage) if usage is not None else _usage(prompt_tokens, len(text or "") // 4),
+    }
+
+
+def text_completion(prompt_logprobs: Sequence[tuple[str, float]], text: str = "") -> dict[str, Any]:
+    """Make the body of a completion response with log-probabilities of its prompt, as vLLM gives them.
+
+    Args:
+        prompt_logprobs: Each token of the prompt with its natural log-probability; that of the first is not given.
+        text: What was written after it.
+
+    >>> text_completion([("rye", 0.0), (" bread", -1.5)])["choices"][0]["prompt_logprobs"]
+    [None, {'1': {'logprob': -1.5, 'rank': 1, 'decoded_token': ' bread'}}]
+    """
+    entries = [
+        {str(number): {"logprob": value, "rank": 1, "decoded_token": token}} if number else None
+        for number, (token, value) in enumerate(prompt_logprobs)
+    ]
+    return {
+        "id": "cmpl-scripted",
+        "object": "text_completion",
+        "created": 0,
+        "model": "scripted",
+        "choices": [
+            {"index": 0, "text": text, "logprobs": None, "finish_reason": "length", "prompt_logprobs": entries}
+        ],
+        "usage": _usage(len(prompt_logprobs), 1),
     }
 
 

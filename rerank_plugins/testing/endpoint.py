@@ -1,7 +1,7 @@
 """A real HTTP server on the loopback interface that answers as scripted, and fails as scripted.
 
-It speaks the common form of `/v1/chat/completions`, `/v1/embeddings` and `/v1/models`, needs nothing but the standard
-library, starts in a millisecond and holds hundreds of connections at once.
+It speaks the common form of `/v1/chat/completions`, `/v1/completions`, `/v1/embeddings` and `/v1/models`, needs nothing
+but the standard library, starts in a millisecond and holds hundreds of connections at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from rerank_plugins.testing.bodies import chat_completion, embedding_list, word_vector
+from rerank_plugins.testing.bodies import chat_completion, embedding_list, text_completion, word_vector
 
 __all__ = ["Fault", "Received", "ScriptedEndpoint"]
 
@@ -62,8 +62,14 @@ class Received:
 ChatAnswer = str | Mapping[str, Any] | Fault
 """The text of the answer, or a whole response body, or a fault."""
 
+CompletionAnswer = Mapping[str, Any] | Fault
+"""A whole response body, or a fault."""
+
 EmbedAnswer = Sequence[Sequence[float]] | Mapping[str, Any] | Fault
 """One vector per text, or a whole response body, or a fault."""
+
+
+_NOTHING = text_completion(())
 
 
 def _inputs(asked: Mapping[str, Any]) -> list[str]:
@@ -83,10 +89,11 @@ class ScriptedEndpoint:
             last one repeats), or a function of the request's JSON. It runs on the server's event loop, so it must
             not block.
         embeddings: The same for embedding requests; without them each text gets its `word_vector`.
+        completions: Whole response bodies, faults or a function for requests that complete a text.
         delay_s: Seconds before each answer, as a model needs them; may be changed at any time.
 
     Attributes:
-        requests: All that arrived at the two paths, in order.
+        requests: All that arrived at these paths, in order.
         in_flight: Requests that arrived and are not answered yet.
         peak: The most requests that were in flight at once.
 
@@ -103,10 +110,12 @@ class ScriptedEndpoint:
         replies: str | Sequence[ChatAnswer] | Callable[[Mapping[str, Any]], ChatAnswer] = "",
         *,
         embeddings: Sequence[EmbedAnswer] | Callable[[Mapping[str, Any]], EmbedAnswer] = _word_vectors,
+        completions: Sequence[CompletionAnswer] | Callable[[Mapping[str, Any]], CompletionAnswer] = (_NOTHING,),
         delay_s: float = 0.0,
     ) -> None:
         self._scripts: dict[str, Callable[[Mapping[str, Any]], Any]] = {
             "/v1/chat/completions": _script([replies] if isinstance(replies, str) else replies),
+            "/v1/completions": _script(completions),
             "/v1/embeddings": _script(embeddings),
         }
         self.delay_s = delay_s

@@ -68,7 +68,7 @@ def test_models_and_unknown_paths():
         with urllib.request.urlopen(endpoint.base_url + "/models") as response:
             assert json.load(response)["data"][0]["id"] == "scripted"
         with pytest.raises(urllib.error.HTTPError) as caught:
-            post(endpoint, path="/completions")
+            post(endpoint, path="/rankings")
     assert caught.value.code == 404
 
 

@@ -25,6 +25,7 @@ __all__ = ["OpenAIChat"]
 
 _LIMIT_NAMES = ("max_completion_tokens", "max_tokens")
 _MOST_CUTS = 3
+_USUAL_LOGPROBS = 20
 
 
 class OpenAIChat:
@@ -48,6 +49,7 @@ class OpenAIChat:
         reasoning_effort: "minimal", "low", "medium", "high" or what else the model knows; None leaves it to the model.
         reasoning_tokens: Added to a request's `max_tokens` for thinking, which endpoints count as part of the answer:
             from the start if `reasoning_effort` is set, else from the first answer on that was lost in thought.
+        top_logprobs: How many of the most probable tokens `Choose` sees; more than 20 where the endpoint gives them.
         headers: Sent with each request.
         extra_body: Further fields of each request's JSON, which overrule all others, such as
             `{"chat_template_kwargs": {"enable_thinking": False}}` for vLLM.
@@ -75,6 +77,7 @@ class OpenAIChat:
         temperature: float | None = 0.0,
         reasoning_effort: str | None = None,
         reasoning_tokens: int = 4096,
+        top_logprobs: int = _USUAL_LOGPROBS,
         headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
@@ -94,6 +97,7 @@ class OpenAIChat:
             reasoning_tokens,
             dict(extra_body or {}),
             _LIMIT_NAMES if self._endpoint.is_openai else _LIMIT_NAMES[::-1],
+            top_logprobs,
         )
         self._dialect = Dialect(self.identity, () if reasoning_effort is None else ("short answers",))
 
@@ -104,6 +108,8 @@ class OpenAIChat:
         options: dict[str, Any] = {"base_url": self._endpoint.shown, "temperature": writer.temperature}
         if writer.reasoning_effort is not None:
             options["reasoning_effort"] = writer.reasoning_effort
+        if writer.top_logprobs != _USUAL_LOGPROBS:
+            options["top_logprobs"] = writer.top_logprobs
         if writer.extra_body:
             options["extra_body"] = digest(writer.extra_body)
         return f"OpenAIChat({writer.model!r}{''.join(f', {name}={value!r}' for name, value in options.items())})"

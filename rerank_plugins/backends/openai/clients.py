@@ -27,6 +27,7 @@ class MadeClients:
     def __init__(self, options: Mapping[str, Any]) -> None:
         import openai
         import openai.resources.chat.completions
+        import openai.resources.completions
         import openai.resources.embeddings  # the SDK would import these within the first call, which has a timeout
 
         self._openai = openai

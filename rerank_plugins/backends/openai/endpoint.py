@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "Resource"]
 
-Resource = Literal["chat", "embeddings"]
+Resource = Literal["chat", "completions", "embeddings"]
 
 _OPENAI = "https://api.openai.com/v1"
 _HOSTS_OF_OPENAI = (".openai.com", ".azure.com")
 _NO_KEY = "none"  # the SDK insists on a key; a server of one's own does not look at it
 _THREADS = 64
-_NAMED = ("model", "messages", "input", "encoding_format")
+_NAMED = ("model", "messages", "prompt", "input", "encoding_format")
 
 
 class Endpoint:
@@ -151,5 +151,9 @@ class _ErrorInReply(Exception):
 
 def _create(client: OpenAI | AsyncOpenAI, resource: Resource) -> Any:
     """The SDK's method that leaves the reading of the response to us."""
-    found = client.chat.completions if resource == "chat" else client.embeddings
-    return found.with_streaming_response.create
+    found: dict[Resource, Any] = {
+        "chat": client.chat.completions,
+        "completions": client.completions,
+        "embeddings": client.embeddings,
+    }
+    return found[resource].with_streaming_response.create

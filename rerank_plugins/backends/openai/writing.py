@@ -28,6 +28,7 @@ class ChatWriter:
     reasoning_tokens: int
     extra_body: Mapping[str, Any]
     limit_names: tuple[str, str]
+    top_logprobs: int = 20
 
     def chat(self, request: Chat, messages: Sequence[Message], refused: frozenset[str]) -> Form:
         """A request for text."""
@@ -45,7 +46,7 @@ class ChatWriter:
         form = self._begun(messages, refused, self.temperature)
         self._name_limit(form, 1)
         form.body["logprobs"] = True
-        if not form.offer("20 logprobs", top_logprobs=20):
+        if not form.offer("20 logprobs", top_logprobs=self.top_logprobs):
             form.body["top_logprobs"] = 5
         return self._finished(form)
 
