@@ -65,5 +65,5 @@ def test_batch_and_string_evaluators_of_langchain(capsys: pytest.CaptureFixture[
         assert capsys.readouterr().out.splitlines() == ["before 0.5", "after 1.0"]
         run(BLOCKS[2], names)
     assert len(endpoint.requests) == 2
-    assert capsys.readouterr().out.splitlines() == ["before 0", "after 1"]
+    assert capsys.readouterr().out.splitlines() == ["before 0.0", "after 1.0"]
     assert len(BLOCKS) == 3
