@@ -13,12 +13,12 @@ from typing import Any
 from rerank_plugins.candidates import Candidate, as_candidates
 from rerank_plugins.errors import InvalidInput
 
-__all__ = ["STOP_WORDS", "BM25Index", "tokenize"]
+__all__ = ["BM25Index", "tokenize"]
 
 _WORD = re.compile(r"[^\W_]+")
 # Scripts written without spaces: one token a character pair, as Lucene's CJK analyzer does.
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
-STOP_WORDS = frozenset(
+_STOP_WORDS = frozenset(
     (
         "a an and are as at be but by for if in into is it no not of on or such that the their then there these "
         "they this to was will with"
@@ -26,16 +26,20 @@ STOP_WORDS = frozenset(
 )
 
 
-def tokenize(text: str) -> list[str]:
+def tokenize(text: str, *, word: re.Pattern[str] = _WORD) -> list[str]:
     """Cut a text into lower-case words without stop words; unspaced scripts into overlapping character pairs.
+
+    Args:
+        text: The text.
+        word: What a word is.
 
     >>> tokenize("The crust of 食パン")
     ['crust', '食パ', 'パン']
     """
-    words = _WORD.findall(text.lower())
+    words = word.findall(text.lower())
     if not text.isascii() and _UNSPACED.search(text):
-        words = [piece for word in words for piece in _pieces(word)]
-    return [word for word in words if word not in STOP_WORDS]
+        words = [piece for found in words for piece in _pieces(found)]
+    return [found for found in words if found not in _STOP_WORDS]
 
 
 def _pieces(word: str) -> Iterator[str]:

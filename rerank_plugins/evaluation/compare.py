@@ -13,7 +13,7 @@ from rerank_plugins.errors import InvalidInput
 from rerank_plugins.evaluation.collection import Collection
 from rerank_plugins.evaluation.first_stages import Lists
 from rerank_plugins.evaluation.measures import measure
-from rerank_plugins.evaluation.records import Record, RecordFile, Records, digest_of, slug
+from rerank_plugins.evaluation.records import Record, RecordFile, Records, slug
 from rerank_plugins.evaluation.statistics import Difference, difference, interval
 from rerank_plugins.evaluation.systems import MethodSystem, Oracle, System, Task
 from rerank_plugins.events import Observer
@@ -189,18 +189,21 @@ def compare(
     systems = [*ours, Oracle(collection.qrels)] if oracle else ours
     for name in measures:
         measure({}, collection.qrels, name)  # an unknown one is refused before anything is paid for
+    for system in ours:
+        if isinstance(system, MethodSystem):
+            system.check()
     purse, rows, stopped = _Purse(ceiling, price), list[Row](), ""
     for system in {system.label: system for system in systems}.values():
+        if stopped and not getattr(system, "free", False):
+            continue
         path = folder and Path(folder) / "records" / f"{slug(system.label, system.key)}.jsonl"
         records: Records = {}
         try:
-            stopped = _run(system, tasks, RecordFile(path or None), records, purse, told)
+            stopped = _run(system, tasks, RecordFile(path or None), records, purse, told) or stopped
         except KeyboardInterrupt:
             stopped = "It was interrupted."
         partial = stopped if len(records) < len(tasks) else ""
         rows.append(_row(system.label, records, collection, measures, price, partial))
-        if stopped:
-            break
     return Comparison(
         collection.name,
         first_stage,
@@ -281,7 +284,7 @@ class _Purse:
 
 def _run(system: System, tasks: Sequence[Task], file: RecordFile, records: Records, purse: _Purse, told: Told) -> str:
     """Do what is missing, and say why it stopped before the end, if it did."""
-    given = {task.query: digest_of(task.question, task.candidates) for task in tasks}
+    given = {task.query: task.given for task in tasks}
     purse.begin()
     for record in file.read():
         if given.get(record.query) == record.given and not record.failed and record.query not in records:
@@ -291,7 +294,8 @@ def _run(system: System, tasks: Sequence[Task], file: RecordFile, records: Recor
     told(system.label, len(records), len(tasks))
     passed = "The ceiling would have been passed: {} was run on {} of {} queries."
     while left:
-        count = purse.allows(len(left), first=not records)
+        free = getattr(system, "free", False)
+        count = len(left) if free else purse.allows(len(left), first=not records)
         if count < 1:
             return passed.format(system.label, len(records), len(tasks))
         for record in file.append(_finished(purse.bound(system).records(left[:count]), purse)):

@@ -13,14 +13,17 @@ from rerank_plugins.candidates import Candidate
 from rerank_plugins.drive import rerank
 from rerank_plugins.errors import InvalidInput, MissingExtra
 from rerank_plugins.evaluation.collection import Collection, Run
-from rerank_plugins.lexical import STOP_WORDS, BM25Index, tokenize
-from rerank_plugins.methods import Embedding
+from rerank_plugins.lexical import BM25Index, tokenize
+from rerank_plugins.methods.vectors import cosines
+from rerank_plugins.ranking import Verdict
+from rerank_plugins.requests import Embed, Steps
 
 __all__ = ["Lists", "by_bm25", "by_embedding", "from_run", "stemmed"]
 
 Lists = Mapping[str, Sequence[Candidate]]
 """Query id to its candidates in the order of the first stage, each with its score."""
 
+_PART = 512
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 
 
@@ -47,25 +50,45 @@ def stemmed() -> Callable[[str], list[str]]:
     ['loav', 'baker', 'bake', '食パ', 'パン']
     """
     stem: Callable[[list[str]], list[str]] = _stemmer().stemWords
-
-    def words(text: str) -> list[str]:
-        found = _WORD.findall(text.lower()) if text.isascii() else tokenize(text)
-        return stem([word for word in found if len(word) > 1 and word not in STOP_WORDS])
-
-    return words
+    return lambda text: stem(tokenize(text, word=_WORD))
 
 
 def by_embedding(collection: Collection, embedder: Backend | Sequence[Backend], k: int = 100) -> Lists:
-    """The best `k` documents by the cosine of an embedding model, over the whole corpus."""
-    documents = list(collection.documents.values())
-    cache: dict[str, str] = {}
+    """The best `k` documents by the cosine of an embedding model, over the whole corpus, which is read once.
+
+    Raises:
+        CallError: The model failed.
+    """
+    import numpy as np
+
+    documents, queries = list(collection.documents.values()), collection.judged
+    reading = _Reading([collection.queries[query] for query in queries])
+    rerank(reading, "", documents, backends=embedder, on_error="raise")
     lists = {}
-    for query in collection.judged:
-        ranking = rerank(
-            Embedding(), collection.queries[query], documents, backends=embedder, top_n=k, cache=cache, on_error="raise"
-        )
-        lists[query] = [replace(item.candidate, score=item.score) for item in ranking]
+    for query, vector in zip(queries, reading.queries, strict=True):
+        scores = cosines(vector, reading.documents)
+        best = np.lexsort((np.arange(len(scores)), -np.asarray(scores)))[:k]
+        lists[query] = [replace(documents[place], score=scores[place]) for place in best]
     return lists
+
+
+class _Reading:
+    """A method that only has texts embedded, in parts, and leaves the vectors here."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = texts
+        self.queries: Any = ()
+        self.documents: Any = ()
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        import numpy as np
+
+        texts = [candidate.text for candidate in candidates]
+        parts = [Embed(tuple(texts[start : start + _PART])) for start in range(0, len(texts), _PART)]
+        asked, *found = yield [Embed(tuple(self._texts), "query"), *parts]
+        self.queries = asked.vectors
+        self.documents = np.concatenate([np.asarray(reply.vectors, dtype=float) for reply in found])
+        return Verdict(order=range(len(candidates)))
 
 
 def from_run(collection: Collection, run: Run, k: int | None = None) -> Lists:

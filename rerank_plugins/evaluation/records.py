@@ -27,7 +27,8 @@ class Record:
         usage: What it cost; its seconds are the wall time of this query.
         chat: The part of `usage` that went to chat models.
         lost: Documents that went in and neither came out nor were dropped on purpose.
-        repaired: Notes on replies that had to be repaired.
+        repaired: Notes on replies that had to be repaired; of a query with failed calls none is counted, because
+            documents that such a call leaves unranked are noted in the same way.
         failed: Calls that failed after all their tries.
         limited: Notes on limits that were hit.
         given: A digest of the question and its candidates.
@@ -58,7 +59,7 @@ def record_of(query: str, ranking: Ranking, chat: Usage | None = None, failed: i
         tuple(item.score for item in ranking),
         ranking.usage,
         chat or Usage(),
-        repaired=kinds.count("repaired"),
+        repaired=0 if failed else kinds.count("repaired"),
         failed=failed,
         limited=kinds.count("limit"),
         given=given,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from rerank_plugins.backends.base import Backend
 from rerank_plugins.cache import Cache
@@ -17,6 +18,7 @@ from rerank_plugins.evaluation.records import Record, digest_of, record_of
 from rerank_plugins.events import CallEnded, Event, Observer
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods import Method
+from rerank_plugins.methods.base import needs_of, wants_of
 from rerank_plugins.ranking import Usage
 from rerank_plugins.requests import Chat, Choose, Failed
 
@@ -31,9 +33,14 @@ class Task:
     question: str
     candidates: Sequence[Candidate]
 
+    @cached_property
+    def given(self) -> str:
+        """A digest of all of it but the id."""
+        return digest_of(self.question, self.candidates)
+
 
 class System(Protocol):
-    """A row of the table."""
+    """A row of the table. One that asks nothing of any model may say so by an attribute `free`."""
 
     @property
     def label(self) -> str:
@@ -78,6 +85,19 @@ class MethodSystem:
         """The models."""
         return ", ".join(backend.identity or type(backend).__name__ for backend in self.backends)
 
+    @property
+    def free(self) -> bool:
+        """Whether the method asks for nothing."""
+        return not (needs_of(self.method) or wants_of(self.method))
+
+    def check(self) -> None:
+        """Refuse what could not be run, before anything is paid for.
+
+        Raises:
+            UnmetNeed: No backend answers what the method asks for.
+        """
+        rerank_stream(self.method, (), backends=self.backends, limits=self.limits)
+
     def records(self, tasks: Sequence[Task]) -> Iterator[Record]:
         """Rerank all together, so that a local model gets full batches; an id stands for one document."""
         watch = _Watch(self.observer)
@@ -86,8 +106,7 @@ class MethodSystem:
             self.method, pairs, backends=self.backends, limits=self.limits, cache=self.cache, observer=watch
         )
         for place, (task, ranking) in enumerate(zip(tasks, rankings, strict=True)):
-            given = digest_of(task.question, task.candidates)
-            yield record_of(task.query, ranking, watch.chat.pop(place, None), watch.failed.pop(place, 0), given)
+            yield record_of(task.query, ranking, watch.chat.pop(place, None), watch.failed.pop(place, 0), task.given)
 
 
 class _Watch:
@@ -138,7 +157,7 @@ class Reorders:
                 usage=Usage(seconds=perf_counter() - began),
                 lost=len(task.candidates) - len(known),
                 failed=failed,
-                given=digest_of(task.question, task.candidates),
+                given=task.given,
             )
 
 
@@ -149,10 +168,11 @@ class Oracle:
     qrels: Qrels
     label: str = "Oracle()"
     key: str = ""
+    free: ClassVar[bool] = True
 
     def records(self, tasks: Sequence[Task]) -> Iterator[Record]:
         """By the judgements."""
         for task in tasks:
             grades = self.qrels.get(task.query, {})
             names = sorted((str(candidate.id) for candidate in task.candidates), key=lambda name: -grades.get(name, 0))
-            yield Record(task.query, tuple(names), given=digest_of(task.question, task.candidates))
+            yield Record(task.query, tuple(names), given=task.given)

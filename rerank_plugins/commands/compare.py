@@ -1,0 +1,250 @@
+"""`rerank-plugins compare`: what each method gains over the first stage on a collection, at what cost, and how sure."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from rerank_plugins.backends import Backend
+from rerank_plugins.candidates import Candidate
+from rerank_plugins.commands.cache_file import CacheFile
+from rerank_plugins.commands.models import add_model_options, backends_of, quieten
+from rerank_plugins.commands.progress import Progress
+from rerank_plugins.commands.tally import dollars
+from rerank_plugins.errors import InvalidInput
+from rerank_plugins.evaluation import (
+    MEASURES,
+    Ceiling,
+    Collection,
+    Comparison,
+    by_bm25,
+    by_embedding,
+    compare,
+    from_run,
+    read_collection,
+    read_run,
+)
+from rerank_plugins.evaluation.first_stages import Lists
+from rerank_plugins.evaluation.tables import as_json, as_markdown, write_runs
+from rerank_plugins.limits import Limits
+from rerank_plugins.methods import read_method
+from rerank_plugins.ranking import Usage
+from rerank_plugins.requests import Embed
+
+__all__ = ["add_parser"]
+
+_WELL, _PARTIAL, _NO_ANSWER, _INTERRUPTED = 0, 1, 3, 130
+_BASELINE = "FirstStage()"
+_DESCRIPTION = """\
+Rerank the candidates of every judged query with every method, and print what
+each gains over the first stage: means with 95 % bootstrap intervals, paired
+randomisation tests, calls, tokens, price, and seconds per query.
+"""
+_EPILOG = """
+COLLECTION is a folder with corpus.jsonl, queries.jsonl and qrels.tsv (BEIR), or
+the word sample for the collection that comes with the package.
+
+With --out DIR everything is kept in a folder: what is finished is never done
+again, so that an interrupted comparison goes on where it was.
+
+exit codes:
+  0  all is well
+  1  it is partial: the ceiling would have been passed
+  2  what was asked cannot be done
+  3  no call of some method succeeded: its row is the first stage's order
+  130  interrupted; the table covers what was finished
+
+examples:
+  rerank-plugins compare sample --methods 'Embedding()' --embedder minilm
+  rerank-plugins compare scifact --k 50 --methods 'InsertRank()' 'Rebel(turns=1)' \\
+      --model gpt-5-mini --max-dollars 2 --out results
+"""
+
+
+def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command to those of the parser."""
+    parser = commands.add_parser(
+        "compare",
+        parents=[shared],
+        help="measure methods on a test collection: quality, cost, confidence",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("collection", metavar="COLLECTION", help="a folder, or the word sample")
+    parser.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help="such as 'InsertRank(window=20)'")
+    parser.add_argument(
+        "--first-stage", default="bm25", metavar="NAME", help="bm25 (default), embedding, or the file of a run"
+    )
+    parser.add_argument("--qrels", metavar="FILE", help="judgements, where they are not in the folder")
+    parser.add_argument("--k", type=int, default=50, metavar="N", help="candidates per query (%(default)s)")
+    parser.add_argument("--queries", type=int, metavar="N", help="the first N judged queries; all if not given")
+    parser.add_argument(
+        "--measures",
+        nargs="+",
+        default=list(MEASURES),
+        metavar="NAME",
+        help=f"the main one first ({' '.join(MEASURES)})",
+    )
+    parser.add_argument("--baseline", default=_BASELINE, metavar="METHOD", help="the row to compare with (%(default)s)")
+    parser.add_argument("--no-oracle", action="store_true", help="leave out the best order that the candidates allow")
+    parser.add_argument("--out", metavar="DIR", help="keep records, tables, runs, pictures and an HTML report here")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON, and not as a table")
+    parser.add_argument("--cache", metavar="FILE", help="keep replies in this file, and do not pay for them twice")
+    add_model_options(parser)
+    _add_limits(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    usual = Limits()
+    group = parser.add_argument_group("limits")
+    group.add_argument("--max-calls", type=int, metavar="N", help="calls to models, all methods together")
+    group.add_argument("--max-tokens", type=int, metavar="N", help="tokens, all methods together")
+    group.add_argument("--max-dollars", type=float, metavar="X", help="US dollars, all methods together")
+    group.add_argument(
+        "--concurrency", type=int, metavar="N", default=usual.max_concurrency, help="calls at once (%(default)s)"
+    )
+    group.add_argument(
+        "--timeout", type=float, metavar="S", default=usual.timeout_s, help="seconds for one call (%(default)s)"
+    )
+    group.add_argument("--retries", type=int, metavar="N", default=usual.retries, help="further tries (%(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, print the table, and write what was asked for."""
+    quieten()
+    methods = [read_method(text) for text in arguments.methods]
+    baseline = repr(read_method(arguments.baseline))
+    if baseline != _BASELINE and baseline not in map(repr, methods):
+        raise InvalidInput(f"The baseline is one of the methods that are compared, and {baseline} is not among them.")
+    ceiling = Ceiling(calls=arguments.max_calls, tokens=arguments.max_tokens, dollars=arguments.max_dollars)
+    backends, collection = backends_of(arguments), _collection(arguments)
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress("Reading the collection"))
+        lists = _some(_lists(arguments, collection, backends), arguments.queries)
+        cache = stack.enter_context(closing(CacheFile(arguments.cache))) if arguments.cache else None
+        comparison = compare(
+            collection,
+            lists,
+            methods,
+            backends=backends,
+            measures=arguments.measures,
+            first_stage=_stage_name(arguments.first_stage),
+            oracle=not arguments.no_oracle,
+            limits=Limits(
+                max_concurrency=arguments.concurrency, timeout_s=arguments.timeout, retries=arguments.retries
+            ),
+            cache=cache,
+            ceiling=ceiling,
+            price=_price(arguments),
+            folder=arguments.out,
+            observer=progress,
+            told=_Told(progress),
+        )
+    _show(comparison, baseline, arguments)
+    return _exit_code(comparison)
+
+
+def _collection(arguments: argparse.Namespace) -> Collection:
+    if arguments.collection != "sample":
+        return read_collection(arguments.collection, arguments.qrels)
+    from rerank_plugins import sample
+
+    loaded = sample.load()
+    documents = {name: Candidate(passage.text, name) for name, passage in loaded.corpus.items()}
+    return Collection("sample", documents, loaded.queries, loaded.qrels)
+
+
+def _lists(arguments: argparse.Namespace, collection: Collection, backends: Sequence[Backend]) -> Lists:
+    if arguments.k < 1:
+        raise InvalidInput(f"--k is the number of candidates per query, at least 1, not {arguments.k!r}.")
+    if arguments.first_stage == "bm25":
+        return by_bm25(collection, arguments.k)
+    if arguments.first_stage != "embedding":
+        return from_run(collection, read_run(arguments.first_stage), arguments.k)
+    if not any(Embed in backend.kinds for backend in backends):
+        raise InvalidInput("--first-stage embedding needs an embedding model: add --embedder or --embedding-model.")
+    return by_embedding(collection, backends, arguments.k)
+
+
+def _some(lists: Lists, count: int | None) -> Lists:
+    if count is not None and count < 1:
+        raise InvalidInput(f"--queries is how many queries to run, at least 1, not {count!r}.")
+    return dict(list(lists.items())[:count])
+
+
+def _stage_name(asked: str) -> str:
+    return {"bm25": "BM25 over the corpus", "embedding": "the embedding model"}.get(
+        asked, f"the run {Path(asked).name}"
+    )
+
+
+def _price(arguments: argparse.Namespace) -> Any:
+    address = arguments.base_url or os.environ.get("OPENAI_BASE_URL")
+
+    def price(spent: Usage) -> float | None:
+        return dollars(spent, arguments.model, address)
+
+    return price
+
+
+class _Told:
+    """Says on the terminal how far a row is, and how long it will take at this pace."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._label = ""
+        self._began, self._before = 0.0, 0
+
+    def __call__(self, label: str, done: int, queries: int) -> None:
+        if label != self._label:
+            self._label, self._began, self._before = label, time.monotonic(), done
+        left = ""
+        if done > self._before and done < queries:
+            pace = (time.monotonic() - self._began) / (done - self._before)
+            left = f", about {_duration(pace * (queries - done))} left"
+        self._progress.say(f"{label}: {done} of {queries} queries{left}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _show(comparison: Comparison, baseline: str, arguments: argparse.Namespace) -> None:
+    if baseline not in [row.label for row in comparison.rows]:
+        baseline = comparison.rows[0].label  # it was stopped before the row to compare with
+    figures, table = as_json(comparison, baseline), as_markdown(comparison, baseline)
+    print(json.dumps(figures, indent=2) if arguments.json else table, end="\n" if arguments.json else "")
+    for row in comparison.rows:
+        if _all_failed(row.total("failed"), row.usage):
+            print(f"rerank-plugins: No call of {row.label} succeeded: its row says nothing about it.", file=sys.stderr)
+    if arguments.out:
+        _write(comparison, figures, table, Path(arguments.out))
+
+
+def _write(comparison: Comparison, figures: dict[str, Any], table: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "table.md").write_text(table, encoding="utf-8")
+    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_runs(comparison, folder / "runs")
+
+
+def _all_failed(failed: int, usage: Usage) -> bool:
+    return failed > 0 and not usage.prompt_tokens and failed >= usage.calls - usage.calls // 2
+
+
+def _exit_code(comparison: Comparison) -> int:
+    if comparison.stopped:
+        return _INTERRUPTED if "interrupted" in comparison.stopped else _PARTIAL
+    return _NO_ANSWER if any(_all_failed(row.total("failed"), row.usage) for row in comparison.rows) else _WELL
