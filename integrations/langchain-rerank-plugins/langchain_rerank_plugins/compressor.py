@@ -93,7 +93,7 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     method: Method
     llm: Runnable[Any, Any] | None = Field(default=None, repr=False)
     embeddings: Embeddings | None = Field(default=None, repr=False)
-    retriever: Runnable[Any, Any] | None = Field(default=None, repr=False)
+    retriever: SkipValidation[Runnable[Any, Any] | None] = Field(default=None, repr=False)
     neighbours: SkipValidation[LangChainNeighbours | None] = Field(default=None, repr=False)
     top_n: int | None = None
     limits: Limits | None = None

@@ -40,8 +40,8 @@ class LangChainRetriever(Retriever):
     def __init__(self, retriever: Runnable[Any, Any], *, score_key: str | None = None) -> None:
         if not isinstance(retriever, Runnable):
             raise InvalidInput(
-                f"A retriever is a LangChain retriever or runnable, not a {type(retriever).__name__}; "
-                "of a vector store, pass store.as_retriever()."
+                "A retriever is a LangChain retriever or a runnable from a text to documents, not "
+                f"{type(retriever).__name__}; of a vector store, pass store.as_retriever()."
             )
         self._retriever = retriever
         self._score_key = score_key

@@ -5,13 +5,16 @@ import time
 
 import pytest
 from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.load import dumpd, dumps
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
+from langchain_core.vectorstores import InMemoryVectorStore
 
 from langchain_rerank_plugins import DecompositionRetriever
 from rerank_plugins import Cascade, CrossEncode, Decompose, FirstStage, InsertRank
 from rerank_plugins.errors import InvalidInput, Refused, UnmetNeed
+from rerank_plugins.events import CallEnded, CallStarted
 from rerank_plugins.requests import Retrieve, ScorePairs
 from rerank_plugins.testing import FakeModel
 
@@ -124,6 +127,23 @@ def test_as_a_step_of_a_chain(retrieve, scripted, trace):
     assert trace.parents["DecompositionRetriever"] == "RunnableSequence"
 
 
+@pytest.mark.parametrize("most", [1, 16])
+def test_the_chains_concurrency_is_kept(retrieve, scripted, most):
+    under_way, counts = set(), []
+
+    def observe(event):
+        if isinstance(event, CallStarted):
+            under_way.add(event.request)
+        if isinstance(event, CallEnded):
+            under_way.discard(event.request)
+        counts.append(len(under_way))
+
+    method = Decompose(rerank=FirstStage(), subquestions=PARTS)
+    retriever = DecompositionRetriever(method, retriever=Words(delay_s=0.02), observer=observe)
+    retrieve(retriever | RunnableLambda(names), config={"max_concurrency": most})
+    assert max(counts) == min(most, 3)
+
+
 @pytest.mark.slow  # by the clock
 def test_one_round_trip_each(retrieve, scripted):
     llm = scripted(says=SAID, delay_s=0.5)
@@ -214,6 +234,10 @@ class TestWhenItIsMade:
     def test_what_its_reranker_needs_has_to_be_there(self):
         with pytest.raises(UnmetNeed, match="CrossEncoder"):
             DecompositionRetriever(Decompose(), retriever=Words())
+
+    def test_what_it_searches_with_is_a_retriever(self):
+        with pytest.raises(InvalidInput, match=r"not InMemoryVectorStore.*store\.as_retriever"):
+            DecompositionRetriever(METHOD, retriever=InMemoryVectorStore(DeterministicFakeEmbedding(size=3)))
 
     def test_options_are_those_of_the_compressor(self, scripted):
         retriever = DecompositionRetriever(METHOD, retriever=Words(), limits={"max_calls": 2}, name="Parts")

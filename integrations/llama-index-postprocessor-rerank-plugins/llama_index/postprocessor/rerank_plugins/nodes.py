@@ -39,7 +39,7 @@ def as_candidates(nodes: Iterable[NodeWithScore], metadata_mode: MetadataMode) -
             id=item.node.node_id,
             score=finite(item.score),
             metadata=item.node.metadata,
-            embedding=item.node.embedding or None,
+            embedding=item.node.embedding,
             node=item,
         )
         for item in nodes
