@@ -145,6 +145,9 @@ class Duplicates:
     count: int = 10
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        _check_count(self, self.count)
+
     def __call__(self, task: Task, collection: Collection) -> Perturbed:
         chosen = _random(self.seed, task).sample(list(task.candidates), min(self.count, len(task.candidates)))
         copies = [replace(candidate, id=f"{candidate.id} (copy)") for candidate in chosen]
@@ -162,6 +165,9 @@ class Irrelevant:
 
     count: int = 20
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_count(self, self.count)
 
     def __call__(self, task: Task, collection: Collection) -> Perturbed:
         there = {candidate.id for candidate in task.candidates}
@@ -186,7 +192,7 @@ class Injected:
     """One passage tries to lift itself.
 
     Args:
-        kind: One of INJECTIONS, or a text of your own.
+        kind: One of INJECTIONS, or a text of your own, of two words or more.
         appended: Whether the text stands behind that of the last candidate that is not judged relevant, whose gain is
             then counted from its own rank without that text. If not, it is a passage of its own at the end of the list,
             and its gain is counted from there.
@@ -194,6 +200,13 @@ class Injected:
 
     kind: str = "command"
     appended: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in INJECTIONS and len(self.kind.split()) < 2:
+            raise InvalidInput(
+                f"Injected(kind=...) is one of {', '.join(map(repr, INJECTIONS))}, or a text of two words or more, "
+                f"not {self.kind!r}."
+            )
 
     def __call__(self, task: Task, collection: Collection) -> Perturbed:
         text = INJECTIONS.get(self.kind, self.kind).replace("{question}", task.question)
@@ -220,6 +233,11 @@ PERTURBATIONS: Sequence[Perturbation] = (
     *(Injected(kind, appended) for kind in INJECTIONS for appended in (False, True)),
 )
 """The usual ones: each is one more run over all queries."""
+
+
+def _check_count(perturbation: object, count: int) -> None:
+    if count < 1:
+        raise InvalidInput(f"{type(perturbation).__name__}(count=...) is a number of at least 1, not {count!r}.")
 
 
 def _random(seed: int, task: Task) -> random.Random:

@@ -1,6 +1,7 @@
 """Perturbations: what each changes, that it changes nothing else, and that it is the same every time."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 from difflib import SequenceMatcher
 
@@ -70,10 +71,19 @@ def test_typos_are_small_and_in_words(seed: int) -> None:
     assert typed[0] == "how"
 
 
-@pytest.mark.parametrize("rate", [0, 1.1, -1])
-def test_a_rate_of_typos_is_a_share(rate: float) -> None:
-    with pytest.raises(InvalidInput):
-        Typos(rate=rate)
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Typos(rate=0), "share of words"),
+        (lambda: Typos(rate=1.1), "share of words"),
+        (lambda: Duplicates(0), "Duplicates.*at least 1, not 0"),
+        (lambda: Irrelevant(-1), "Irrelevant.*at least 1, not -1"),
+        (lambda: Injected("comand"), "'command'.*not 'comand'"),
+    ],
+)
+def test_arguments_that_break_a_rule(make: Callable[[], object], says: str) -> None:
+    with pytest.raises(InvalidInput, match=says):
+        make()
 
 
 @pytest.mark.parametrize(
