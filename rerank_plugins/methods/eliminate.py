@@ -11,9 +11,11 @@ from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
-from rerank_plugins.requests import Chat, Choose, Reply, Request, Steps
+from rerank_plugins.requests import Chat, Choose, Failed, Reply, Request, Steps
 
 __all__ = ["Eliminate"]
+
+_GIVES_UP_AFTER = 2  # each failure has cost all its tries already, and nothing else is under way meanwhile
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -24,7 +26,7 @@ class Eliminate(Options):
     after another, each over up to `set_size` documents; 99 for 100 documents, so put it behind a cheaper method with
     `Cascade`. The documents that are left keep first-stage order among themselves; those that were dropped follow, the
     last dropped first. None leaves the ranking. Only the order means anything ("order"). Where a call fails or names
-    nothing, the last of the list goes.
+    nothing, the last of the list goes; after two failures in a row it ends with what it has.
 
     Source: IRanker, arXiv 2506.21638, section 3, which trains the model for it. The prompt, the sets taken from the end
     of longer lists, and `at_once` are this project's own.
@@ -80,12 +82,13 @@ class Eliminate(Options):
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         left, dropped = list(range(len(candidates))), list[int]()
         notes: list[Note] = []
-        named = 0
-        while len(left) > self.k:
+        named = failed = 0
+        while len(left) > self.k and failed < _GIVES_UP_AFTER:
             shown = left[-self.set_size :]
             (reply,) = yield [self._request(query, [candidates[index].text for index in shown])]
             worst = self._worst(reply, shown, notes)
             named += len(worst)
+            failed = failed + 1 if isinstance(reply, Failed) else 0
             for index in (worst or shown[-1:])[: len(left) - self.k]:
                 left.remove(index)
                 dropped.append(index)

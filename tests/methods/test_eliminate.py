@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rerank_plugins import Candidate, Eliminate, rerank
+from rerank_plugins import Candidate, Eliminate, Limits, rerank
 from rerank_plugins.errors import CallTimeout, InvalidInput
 from rerank_plugins.requests import Chat, Choose, Chosen, Failed
 from rerank_plugins.testing import FakeModel, prompt_of
@@ -66,6 +66,14 @@ def test_a_call_that_fails_drops_the_last() -> None:
     with pytest.raises(StopIteration) as end:
         steps.send([Chosen({"A": -0.1})])
     assert end.value.value.order == [1, 2, 0, 3]
+
+
+def test_two_failures_in_a_row_end_it() -> None:
+    model = FakeModel(fails=lambda number, request: CallTimeout("late") if number >= 2 else None)
+    ranking = rerank(Eliminate(), "q", documents(40), backends=model, limits=Limits(retries=0))
+    assert len(model.requests) == 4
+    assert sorted(ranking.order) == list(range(40))
+    assert [note.kind for note in ranking.notes] == ["failed"]
 
 
 def test_what_names_nothing_is_noted() -> None:
