@@ -20,21 +20,18 @@ from langchain_core.runnables.config import (
 )
 from pydantic import ConfigDict, Field, SkipValidation, field_validator
 
+from langchain_rerank_plugins.answering import check_needs
 from langchain_rerank_plugins.documents import candidates_of, documents_of
 from langchain_rerank_plugins.models import StructuredOutput, chat_backend, embeddings_backend
 from langchain_rerank_plugins.neighbours import LangChainNeighbours
 from langchain_rerank_plugins.retrieval import LangChainRetriever
 from rerank_plugins import Limits, Ranking, RerankError, arerank, read_method, rerank
-from rerank_plugins.backends import Backend, registry
-from rerank_plugins.backends.base import index_by_kind
+from rerank_plugins.backends import Backend
 from rerank_plugins.cache import Cache
 from rerank_plugins.drive import check_options
 from rerank_plugins.engine import OnError
-from rerank_plugins.errors import UnmetNeed
 from rerank_plugins.events import Observer
 from rerank_plugins.methods import Method
-from rerank_plugins.methods.base import needs_of
-from rerank_plugins.requests import Chat, Embed, Neighbours, Retrieve
 
 __all__ = ["RerankCompressor"]
 
@@ -42,14 +39,14 @@ __all__ = ["RerankCompressor"]
 class RerankCompressor(Serializable, BaseDocumentCompressor):
     """Rerank documents with any method of rerank-plugins.
 
-    What comes back are copies, best first: id, text and metadata are kept. Documents that a method found itself come
-    back like the others. Their metadata has two more entries.
+    What comes back are copies, best first: id, text and metadata are kept. Their metadata has two more entries.
     "relevance_score" is the new score, higher is better; a document that the method could not score has none, not even
     an old one. "rerank_plugins" says why the document stands where it stands, as plain data that can be written as
     JSON: the method, the rank, the score and what it means, the first stage's rank and score, and the method's reasons.
+    Documents that a method found itself come back like the others.
 
-    Each call is a run of its own in the trace, with the calls to the model below it. A `max_concurrency` in the chain's
-    config lowers that of `limits`. One instance serves many calls at once.
+    Each call is a run of its own in the trace, with the calls to the model and the searches below it. A
+    `max_concurrency` in the chain's config lowers that of `limits`. One instance serves many calls at once.
 
     Args:
         method: What to do, such as `InsertRank()`, or its repr as a string.
@@ -112,7 +109,7 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         if not (neighbours is None or isinstance(neighbours, LangChainNeighbours)):
             neighbours = LangChainNeighbours(neighbours)
         super().__init__(method=method, neighbours=neighbours, **options)
-        _check_needs(method, self._backends())
+        check_needs(method, self._backends())
 
     @field_validator("backends", mode="before")
     @classmethod
@@ -228,22 +225,6 @@ def _is_whole(written: Any) -> bool:
     if isinstance(written, dict):
         return written.get("type") != "not_implemented" and all(map(_is_whole, written.values()))
     return not isinstance(written, list) or all(map(_is_whole, written))
-
-
-def _check_needs(method: Method, backends: Sequence[Backend]) -> None:
-    answered = index_by_kind(backends)
-    for kind in needs_of(method):
-        if kind not in answered:
-            given = [backend.identity or type(backend).__name__ for backend in backends]
-            raise UnmetNeed(f"{registry.unmet(kind, repr(method), given)}{_LANGCHAIN_ANSWERS.get(kind, '')}")
-
-
-_LANGCHAIN_ANSWERS = {
-    Chat: " A LangChain chat model given as llm answers it too.",
-    Embed: " A LangChain embedding model given as embeddings answers it too.",
-    Retrieve: " A LangChain retriever given as retriever answers it too.",
-    Neighbours: " Documents or a vector store given as neighbours answer it too.",
-}
 
 
 def _config(callbacks: Callbacks | None) -> RunnableConfig:

@@ -88,7 +88,7 @@ class _Keys:
 
     def place_of(self, document: Document) -> _Place | None:
         says = document.metadata
-        source = next((key for key in self.sources if isinstance(says.get(key), (str, int))), None)
+        source = next((key for key in self.sources if _is_name(says.get(key))), None)
         number = next((key for key in self.numbers if finite(says.get(key)) is not None), None)
         return _Place(source, says[source], number, says[number]) if source and number else None
 
@@ -111,6 +111,10 @@ class _Keys:
         earlier = [chunk for number, chunk in placed if number < place.number]
         later = [chunk for number, chunk in placed if number > place.number]
         return earlier[max(0, len(earlier) - before) :] + later[:after]
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, (str, int)) and value != ""
 
 
 class _NoPlace(Exception):

@@ -11,7 +11,7 @@ from langchain_core.language_models import SimpleChatModel
 from langchain_core.retrievers import BaseRetriever
 
 from langchain_rerank_plugins import RerankCompressor
-from rerank_plugins import Decompose, Embedding, FirstStage, Fuse, InsertRank, Meteora, Rebel
+from rerank_plugins import Decompose, Embedding, FirstStage, Fuse, Graded, InsertRank, Meteora, Rebel, Setwise
 from rerank_plugins.candidates import encodable
 from rerank_plugins.events import QueryEnded
 from rerank_plugins.requests import Chat, Embed, Retrieve
@@ -131,3 +131,13 @@ class TestOnCriteria(ThroughTheCompressor):
 @pytest.mark.slow
 class TestOnCriteriaAsInThePaper(ThroughTheCompressor):
     method = Rebel.paper(1)
+
+
+@pytest.mark.slow
+class TestSetwise(ThroughTheCompressor):
+    method = Setwise(k=3, by="chat")
+
+
+@pytest.mark.slow
+class TestWrittenGrades(ThroughTheCompressor):
+    method = Graded(reading="text")

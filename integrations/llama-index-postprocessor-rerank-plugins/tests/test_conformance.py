@@ -12,7 +12,19 @@ from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from llama_index.postprocessor.rerank_plugins import RerankPostprocessor
-from rerank_plugins import Decompose, Embedding, FirstStage, Fuse, InsertRank, Meteora, Ranking, Rebel, rerank
+from rerank_plugins import (
+    Decompose,
+    Embedding,
+    FirstStage,
+    Fuse,
+    Graded,
+    InsertRank,
+    Meteora,
+    Ranking,
+    Rebel,
+    Setwise,
+    rerank,
+)
 from rerank_plugins.events import QueryEnded
 from rerank_plugins.requests import Chat, Embed, Retrieve
 from rerank_plugins.testing import FakeModel, MethodConformance
@@ -144,3 +156,13 @@ class TestOnCriteria(ThroughThePostprocessor):
 @pytest.mark.slow
 class TestOnCriteriaAsInThePaper(ThroughThePostprocessor):
     method = Rebel.paper(1)
+
+
+@pytest.mark.slow
+class TestSetwise(ThroughThePostprocessor):
+    method = Setwise(k=3, by="chat")
+
+
+@pytest.mark.slow
+class TestWrittenGrades(ThroughThePostprocessor):
+    method = Graded(reading="text")

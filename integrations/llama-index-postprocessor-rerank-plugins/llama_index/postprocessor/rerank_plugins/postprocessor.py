@@ -15,25 +15,22 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.llms.llm import LLM
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-from llama_index.core.settings import Settings
 from llama_index.core.storage.docstore.types import BaseDocumentStore
 
+from llama_index.postprocessor.rerank_plugins.answering import check_needs, from_settings, searching, shown_name
 from llama_index.postprocessor.rerank_plugins.models import chat_backend, embedding_backend
-from llama_index.postprocessor.rerank_plugins.neighbours import LlamaIndexNeighbours
 from llama_index.postprocessor.rerank_plugins.nodes import as_candidates, reranked_nodes
-from llama_index.postprocessor.rerank_plugins.retrieval import LlamaIndexRetriever, Searchable
+from llama_index.postprocessor.rerank_plugins.retrieval import Searchable
 from rerank_plugins import Limits, arerank, read_method, rerank
-from rerank_plugins.backends import Backend, registry
+from rerank_plugins.backends import Backend
 from rerank_plugins.backends.base import index_by_kind
-from rerank_plugins.backends.in_threads import InThreads
-from rerank_plugins.backends.one_at_a_time import OneAtATime
 from rerank_plugins.cache import Cache
 from rerank_plugins.drive import check_options
 from rerank_plugins.engine import OnError
-from rerank_plugins.errors import InvalidInput, UnmetNeed
+from rerank_plugins.errors import InvalidInput
 from rerank_plugins.events import Observer
-from rerank_plugins.methods.base import Method, needs_of, wants_of
-from rerank_plugins.requests import Chat, Embed, Neighbours, Request, Retrieve
+from rerank_plugins.methods.base import Method
+from rerank_plugins.requests import Retrieve
 
 __all__ = ["RerankPostprocessor"]
 
@@ -126,7 +123,7 @@ class RerankPostprocessor(BaseNodePostprocessor):
         method = read_method(method) if isinstance(method, str) else method
         check_options(method, top_n, on_error)
         backends = tuple(backends) if isinstance(backends, Sequence) else (backends,)
-        _refuse_unmet_needs(method, [*backends, *_searching(retriever, docstore, metadata_mode)])
+        check_needs(method, [*backends, *searching(retriever, docstore, metadata_mode)])
         fields: dict[str, Any] = {
             "method": method,
             "llm": llm,
@@ -211,13 +208,8 @@ class RerankPostprocessor(BaseNodePostprocessor):
             backends.append(chat_backend(self.llm, structured=self.structured))
         if self.embed_model is not None:
             backends.append(embedding_backend(self.embed_model))
-        backends += _searching(self.retriever, self.docstore, self.metadata_mode)
-        missing = _asked_of_settings(self.method).difference(index_by_kind(backends))
-        if Chat in missing:
-            backends.append(chat_backend(Settings.llm, structured=self.structured))
-        if Embed in missing:
-            backends.append(embedding_backend(Settings.embed_model))
-        return backends
+        backends += searching(self.retriever, self.docstore, self.metadata_mode)
+        return [*backends, *from_settings(self.method, backends, structured=self.structured)]
 
     @contextmanager
     def _traced(
@@ -225,7 +217,7 @@ class RerankPostprocessor(BaseNodePostprocessor):
     ) -> Iterator[list[NodeWithScore]]:
         """Emit the paired events of both of LlamaIndex's systems around what fills the list that this gives."""
         reranked: list[NodeWithScore] = []
-        model_name = self._model_name(backends)
+        model_name = shown_name(self.method, backends)
         top_n = len(nodes) if self.top_n is None else self.top_n
         payload: dict[str, Any] = {
             EventPayload.NODES: nodes,
@@ -240,47 +232,6 @@ class RerankPostprocessor(BaseNodePostprocessor):
                 event.on_end(payload={EventPayload.NODES: reranked})
         finally:
             _dispatcher.event(ReRankEndEvent(nodes=reranked))
-
-    def _model_name(self, backends: Sequence[Backend]) -> str:
-        """Method and models, such as "InsertRank() on gpt-5-mini"."""
-        answering = index_by_kind(backends)
-        asked = [kind for kind in (*needs_of(self.method), *wants_of(self.method)) if kind in answering]
-        used = dict.fromkeys(_shown_name(answering[kind]) for kind in asked if kind not in (Retrieve, Neighbours))
-        return " on ".join([repr(self.method), *([", ".join(used)] if used else [])])
-
-
-def _searching(retriever: Any, docstore: Any, metadata_mode: MetadataMode) -> list[Backend]:
-    backends: list[Backend] = []
-    if retriever is not None:
-        backends.append(LlamaIndexRetriever(retriever, metadata_mode=metadata_mode))
-    if docstore is not None:
-        backends.append(LlamaIndexNeighbours(docstore, metadata_mode=metadata_mode))
-    return backends
-
-
-def _asked_of_settings(method: Method) -> set[type[Request]]:
-    """What a method needs, and what it wants if that was set: no model is made that it can do without."""
-    was_set = {Chat: Settings._llm is not None, Embed: Settings._embed_model is not None}
-    return {*needs_of(method), *(kind for kind in wants_of(method) if was_set.get(kind))}
-
-
-def _refuse_unmet_needs(method: Method, backends: Sequence[Backend]) -> None:
-    """Refuse what no model can answer; LLM and embedding model may still come from `Settings`."""
-    for kind in needs_of(method):
-        if kind not in (Chat, Embed, *index_by_kind(backends)):
-            unmet = registry.unmet(kind, repr(method), [_shown_name(backend) for backend in backends])
-            raise UnmetNeed(f"{unmet}{_LLAMA_INDEX_ANSWERS.get(kind, '')}")
-
-
-_LLAMA_INDEX_ANSWERS: dict[type[Request], str] = {
-    Retrieve: " A LlamaIndex retriever or index given as retriever answers it too.",
-    Neighbours: " A docstore given as docstore answers it too.",
-}
-
-
-def _shown_name(backend: Backend) -> str:
-    backend = backend.backend if isinstance(backend, (InThreads, OneAtATime)) else backend
-    return getattr(backend, "model_name", backend.identity) or type(backend).__name__
 
 
 def _query_of(query_bundle: QueryBundle | None) -> str:
