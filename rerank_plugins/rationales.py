@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rerank_plugins.candidates import encodable
 from rerank_plugins.errors import InvalidInput
 
 __all__ = ["DOMAINS", "Domain", "Rationale", "as_rationales"]
@@ -40,7 +41,7 @@ class Rationale:
     @property
     def text(self) -> str:
         """What is compared with the chunks."""
-        return ": ".join(part.strip() for part in (self.label, self.strategy) if part.strip())
+        return encodable(": ".join(part.strip() for part in (self.label, self.strategy) if part.strip()))
 
 
 @dataclass(frozen=True)

