@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -15,7 +13,8 @@ from typing import Any
 from rerank_plugins.backends import Backend
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.commands.cache_file import CacheFile
-from rerank_plugins.commands.models import add_model_options, backends_of, quieten
+from rerank_plugins.commands.compare_output import all_failed, show, write
+from rerank_plugins.commands.models import add_model_options, backends_of, key_of, quieten
 from rerank_plugins.commands.progress import Progress
 from rerank_plugins.commands.tally import dollars
 from rerank_plugins.errors import InvalidInput
@@ -32,9 +31,11 @@ from rerank_plugins.evaluation import (
     read_run,
 )
 from rerank_plugins.evaluation.first_stages import Lists
-from rerank_plugins.evaluation.tables import as_json, as_markdown, write_runs
+from rerank_plugins.evaluation.peers import peer, peer_names
+from rerank_plugins.evaluation.robustness import Robustness, robustness
+from rerank_plugins.evaluation.systems import System
 from rerank_plugins.limits import Limits
-from rerank_plugins.methods import read_method
+from rerank_plugins.methods import Method, read_method
 from rerank_plugins.ranking import Usage
 from rerank_plugins.requests import Embed
 
@@ -82,6 +83,13 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("collection", metavar="COLLECTION", help="a folder, or the word sample")
     parser.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help="such as 'InsertRank(window=20)'")
     parser.add_argument(
+        "--peers",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=f"rerankers of others, at --model: {', '.join(peer_names())}",
+    )
+    parser.add_argument(
         "--first-stage", default="bm25", metavar="NAME", help="bm25 (default), embedding, or the file of a run"
     )
     parser.add_argument("--qrels", metavar="FILE", help="judgements, where they are not in the folder")
@@ -97,6 +105,9 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", default=_BASELINE, metavar="METHOD", help="the row to compare with (%(default)s)")
     parser.add_argument("--no-oracle", action="store_true", help="leave out the best order that the candidates allow")
     parser.add_argument("--out", metavar="DIR", help="keep records, tables, runs, pictures and an HTML report here")
+    parser.add_argument(
+        "--robustness", action="store_true", help="also change what should not matter, and say what that does"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON, and not as a table")
     parser.add_argument("--cache", metavar="FILE", help="keep replies in this file, and do not pay for them twice")
     add_model_options(parser)
@@ -122,36 +133,86 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare, print the table, and write what was asked for."""
     quieten()
-    methods = [read_method(text) for text in arguments.methods]
-    baseline = repr(read_method(arguments.baseline))
-    if baseline != _BASELINE and baseline not in map(repr, methods):
-        raise InvalidInput(f"The baseline is one of the methods that are compared, and {baseline} is not among them.")
+    methods, baseline = _methods(arguments), _baseline(arguments)
     ceiling = Ceiling(calls=arguments.max_calls, tokens=arguments.max_tokens, dollars=arguments.max_dollars)
     backends, collection = backends_of(arguments), _collection(arguments)
     with ExitStack() as stack:
         progress = stack.enter_context(Progress("Reading the collection"))
         lists = _some(_lists(arguments, collection, backends), arguments.queries)
-        cache = stack.enter_context(closing(CacheFile(arguments.cache))) if arguments.cache else None
+        options: dict[str, Any] = {
+            "backends": backends,
+            "limits": Limits(
+                max_concurrency=arguments.concurrency, timeout_s=arguments.timeout, retries=arguments.retries
+            ),
+            "cache": stack.enter_context(closing(CacheFile(arguments.cache))) if arguments.cache else None,
+            "price": _price(arguments),
+            "folder": arguments.out,
+            "observer": progress,
+            "told": _Told(progress),
+        }
         comparison = compare(
             collection,
             lists,
             methods,
-            backends=backends,
             measures=arguments.measures,
             first_stage=_stage_name(arguments.first_stage),
             oracle=not arguments.no_oracle,
-            limits=Limits(
-                max_concurrency=arguments.concurrency, timeout_s=arguments.timeout, retries=arguments.retries
-            ),
-            cache=cache,
             ceiling=ceiling,
-            price=_price(arguments),
-            folder=arguments.out,
-            observer=progress,
-            told=_Told(progress),
+            **options,
         )
-    _show(comparison, baseline, arguments)
+        changed = _changed(arguments, collection, lists, methods, comparison, ceiling, options)
+    show(comparison, changed, baseline, as_data=arguments.json)
+    if arguments.out:
+        write(Path(arguments.out), comparison, changed, baseline, collection)
     return _exit_code(comparison)
+
+
+def _methods(arguments: argparse.Namespace) -> list[Method | System]:
+    if arguments.peers and not arguments.model:
+        raise InvalidInput("Peers are given the endpoint of --model; add --model NAME.")
+    key = key_of(arguments)
+    peers = [peer(name, arguments.model, arguments.base_url, key) for name in arguments.peers]
+    return [*(read_method(text) for text in arguments.methods), *peers]
+
+
+def _baseline(arguments: argparse.Namespace) -> str:
+    if arguments.baseline in arguments.peers:
+        return str(arguments.baseline)
+    baseline, known = repr(read_method(arguments.baseline)), [repr(read_method(text)) for text in arguments.methods]
+    if baseline not in (_BASELINE, *known):
+        raise InvalidInput(f"The baseline is one of the methods that are compared, and {baseline} is not among them.")
+    return baseline
+
+
+def _changed(
+    arguments: argparse.Namespace,
+    collection: Collection,
+    lists: Lists,
+    methods: Sequence[Method | System],
+    comparison: Comparison,
+    ceiling: Ceiling,
+    options: dict[str, Any],
+) -> Robustness | None:
+    """What changes that should not matter do; nothing where the comparison itself is partial."""
+    if not arguments.robustness or comparison.stopped:
+        return None
+    return robustness(
+        collection, lists, methods, measure=arguments.measures[0], ceiling=_left(ceiling, comparison), **options
+    )
+
+
+def _left(ceiling: Ceiling, comparison: Comparison) -> Ceiling:
+    """What the comparison left of it, a little at least, since nothing would mean no limit."""
+    usage = sum((row.usage for row in comparison.rows), Usage())
+    spent = {
+        "calls": usage.calls,
+        "tokens": usage.prompt_tokens + usage.completion_tokens,
+        "dollars": sum(row.dollars or 0.0 for row in comparison.rows),
+    }
+    limits = {name: getattr(ceiling, name) for name in spent}
+    least = {"calls": 1, "tokens": 1, "dollars": 1e-9}
+    left = {name: None if limit is None else max(least[name], limit - spent[name]) for name, limit in limits.items()}
+    return Ceiling(**left)
 
 
 def _collection(arguments: argparse.Namespace) -> Collection:
@@ -221,30 +282,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _show(comparison: Comparison, baseline: str, arguments: argparse.Namespace) -> None:
-    if baseline not in [row.label for row in comparison.rows]:
-        baseline = comparison.rows[0].label  # it was stopped before the row to compare with
-    figures, table = as_json(comparison, baseline), as_markdown(comparison, baseline)
-    print(json.dumps(figures, indent=2) if arguments.json else table, end="\n" if arguments.json else "")
-    for row in comparison.rows:
-        if _all_failed(row.total("failed"), row.usage):
-            print(f"rerank-plugins: No call of {row.label} succeeded: its row says nothing about it.", file=sys.stderr)
-    if arguments.out:
-        _write(comparison, figures, table, Path(arguments.out))
-
-
-def _write(comparison: Comparison, figures: dict[str, Any], table: str, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "table.md").write_text(table, encoding="utf-8")
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    write_runs(comparison, folder / "runs")
-
-
-def _all_failed(failed: int, usage: Usage) -> bool:
-    return failed > 0 and not usage.prompt_tokens and failed >= usage.calls - usage.calls // 2
-
-
 def _exit_code(comparison: Comparison) -> int:
     if comparison.stopped:
         return _INTERRUPTED if "interrupted" in comparison.stopped else _PARTIAL
-    return _NO_ANSWER if any(_all_failed(row.total("failed"), row.usage) for row in comparison.rows) else _WELL
+    return _NO_ANSWER if any(map(all_failed, comparison.rows)) else _WELL

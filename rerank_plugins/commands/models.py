@@ -18,7 +18,7 @@ from rerank_plugins.backends import (
 )
 from rerank_plugins.errors import InvalidInput
 
-__all__ = ["add_endpoint_options", "add_model_options", "backends_of", "chat_of", "quieten"]
+__all__ = ["add_endpoint_options", "add_model_options", "backends_of", "chat_of", "key_of", "quieten"]
 
 
 def add_endpoint_options(group: Any) -> None:
@@ -52,7 +52,7 @@ def chat_of(arguments: argparse.Namespace) -> Backend | None:
         if (arguments.base_url or arguments.api_key_env) and not getattr(arguments, "embedding_model", None):
             raise InvalidInput("An endpoint is asked for a model by its name: add --model NAME.")
         return None
-    return OpenAIChat(arguments.model, arguments.base_url, _key(arguments.api_key_env))
+    return OpenAIChat(arguments.model, arguments.base_url, key_of(arguments))
 
 
 def backends_of(arguments: argparse.Namespace) -> list[Backend]:
@@ -60,7 +60,7 @@ def backends_of(arguments: argparse.Namespace) -> list[Backend]:
     chat = chat_of(arguments)
     found = [] if chat is None else [chat]
     if arguments.embedding_model is not None:
-        found.append(OpenAIEmbedder(arguments.embedding_model, arguments.base_url, _key(arguments.api_key_env)))
+        found.append(OpenAIEmbedder(arguments.embedding_model, arguments.base_url, key_of(arguments)))
     for path, shipped, make in (
         (arguments.lm, {"smollm2": embedded.smollm2}, TransformersLM),
         (arguments.embedder, {"minilm": embedded.minilm}, SentenceEmbedder),
@@ -80,7 +80,13 @@ def _made(path: str, shipped: dict[str, Callable[[], Any]], make: Callable[..., 
     return shipped[path]() if path in shipped else make(path, device=device)
 
 
-def _key(variable: str | None) -> str | None:
+def key_of(arguments: argparse.Namespace) -> str | None:
+    """The key of the endpoint, where a variable is named that has it.
+
+    Raises:
+        InvalidInput: The variable is not set.
+    """
+    variable = arguments.api_key_env
     if variable is None:
         return None
     if not os.environ.get(variable):
