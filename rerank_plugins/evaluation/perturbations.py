@@ -7,7 +7,6 @@ drawn from the seed and the query's id, so that every method, and every run, mee
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -15,6 +14,7 @@ from typing import Protocol
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.evaluation.collection import Collection
+from rerank_plugins.evaluation.rewordings import put_otherwise, with_typos
 from rerank_plugins.evaluation.systems import Task
 
 __all__ = [
@@ -94,10 +94,6 @@ class Typos:
     Args:
         rate: The share of words of four letters and more that get a typo; at least one does.
         seed: For another draw.
-
-    >>> from rerank_plugins.evaluation import Collection
-    >>> Typos()(Task("q", "how long does rye dough proof?", []), Collection("", {}, {}, {})).task.question
-    'how long does rye dough prroof?'
     """
 
     rate: float = 0.3
@@ -108,12 +104,7 @@ class Typos:
             raise InvalidInput(f"Typos(rate=...) is a share of words above 0 and at most 1, not {self.rate!r}.")
 
     def __call__(self, task: Task, collection: Collection) -> Perturbed:
-        rng = _random(self.seed, task)
-        words = [match.span() for match in re.finditer(r"[^\W\d_]{4,}", task.question)]
-        question = task.question
-        hit = rng.sample(words, max(1, round(self.rate * len(words)))) if words else []
-        for start, end in sorted(hit, reverse=True):  # from the end, so that the places before stay right
-            question = question[:start] + _mistyped(question[start:end], rng) + question[end:]
+        question = with_typos(task.question, self.rate, _random(self.seed, task))
         return Perturbed(replace(task, question=question))
 
 
@@ -122,20 +113,13 @@ class Paraphrased:
     """The question is put in other words.
 
     Args:
-        given: Paraphrases by query id. A query without one is put in another form by rule, without a model: "what is
-            X?" becomes "explain what X is", "how do I X?" becomes "the way to X", and any other question is asked for
-            politely.
-
-    >>> from rerank_plugins.evaluation import Collection
-    >>> ask = lambda text: Paraphrased()(Task("q", text, []), Collection("", {}, {}, {})).task.question
-    >>> ask("What is a levain?"), ask("how do you store rye bread"), ask("why salt?")
-    ('explain what a levain is', 'the way to store rye bread', 'I would like to know this: why salt?')
+        given: Paraphrases by query id. A query without one is put in another form by rule; see `put_otherwise`.
     """
 
     given: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __call__(self, task: Task, collection: Collection) -> Perturbed:
-        return Perturbed(replace(task, question=self.given.get(task.query) or _put_otherwise(task.question)))
+        return Perturbed(replace(task, question=self.given.get(task.query) or put_otherwise(task.question)))
 
 
 @dataclass(frozen=True)
@@ -223,18 +207,6 @@ class Injected:
         return Perturbed(replace(task, candidates=candidates), injected=target.id)
 
 
-PERTURBATIONS: Sequence[Perturbation] = (
-    Reversed(),
-    Shuffled(),
-    Typos(),
-    Paraphrased(),
-    Duplicates(),
-    *(Irrelevant(count) for count in (20, 50, 100)),
-    *(Injected(kind, appended) for kind in INJECTIONS for appended in (False, True)),
-)
-"""The usual ones: each is one more run over all queries."""
-
-
 def _check_count(perturbation: object, count: int) -> None:
     if count < 1:
         raise InvalidInput(f"{type(perturbation).__name__}(count=...) is a number of at least 1, not {count!r}.")
@@ -254,18 +226,13 @@ def _last_irrelevant(task: Task, collection: Collection) -> int | None:
     return places[-1] if places else None
 
 
-def _mistyped(word: str, rng: random.Random) -> str:
-    place = rng.randrange(len(word) - 1)
-    before, pair, after = word[:place], word[place : place + 2], word[place + 2 :]
-    forms = [pair[0], pair[0] * 2 + pair[1], pair[::-1]]
-    return before + rng.choice([form for form in forms if form != pair]) + after
-
-
-def _put_otherwise(question: str) -> str:
-    bare = question.strip().rstrip("?.! ")
-    asks = re.fullmatch(r"(what|who)(?:'s| (is|are|was|were)) (.+)", bare, re.I)
-    if asks:
-        word, verb, subject = asks.groups()
-        return f"explain {word.lower()} {subject} {(verb or 'is').lower()}"
-    way = re.fullmatch(r"how (?:do|can|could|should) (?:i|you|we|one) (.+)", bare, re.I)
-    return f"the way to {way.group(1)}" if way else f"I would like to know this: {question}"
+PERTURBATIONS: Sequence[Perturbation] = (
+    Reversed(),
+    Shuffled(),
+    Typos(),
+    Paraphrased(),
+    Duplicates(),
+    *(Irrelevant(count) for count in (20, 50, 100)),
+    *(Injected(kind, appended) for kind in INJECTIONS for appended in (False, True)),
+)
+"""The usual ones: each is one more run over all queries."""

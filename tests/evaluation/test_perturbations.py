@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import SequenceMatcher
 
 import pytest
 
@@ -25,7 +24,7 @@ from rerank_plugins.evaluation.perturbations import (
 )
 from rerank_plugins.evaluation.systems import Task
 
-QUESTION = "how should somebody store sourdough starter overnight?"
+QUESTION = "how should one store starter overnight?"
 DOCUMENTS = {f"d{n}": Candidate(f"passage {n}", f"d{n}") for n in range(60)}
 LIST = [replace(DOCUMENTS[f"d{n}"], score=10.0 - n, embedding=[1.0]) for n in range(10)]
 TASK = Task("q", QUESTION, LIST)
@@ -61,14 +60,17 @@ def test_the_orders() -> None:
     assert ids(Shuffled()(replace(TASK, query="another"), BREAD).task) != [found.id for found in shuffled]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_typos_are_small_and_in_words(seed: int) -> None:
-    question = Typos(rate=0.5, seed=seed)(TASK, BREAD).task.question
-    assert question != QUESTION
-    assert SequenceMatcher(None, question, QUESTION).ratio() > 0.85
-    words, typed = QUESTION.split(), question.split()
-    assert sum(word != other for word, other in zip(words, typed, strict=True)) == 3  # half of six long words
-    assert typed[0] == "how"
+def test_typos_and_paraphrases_change_the_question_alone() -> None:
+    for change in (Typos(), Paraphrased()):
+        task = change(TASK, BREAD).task
+        assert task.question != QUESTION
+        assert replace(task, question=QUESTION) == TASK
+    assert Typos(seed=1)(TASK, BREAD) != Typos()(TASK, BREAD)
+
+
+def test_given_paraphrases_stand_before_those_by_rule() -> None:
+    assert Paraphrased({"q": "my words"})(TASK, BREAD).task.question == "my words"
+    assert Paraphrased({"another": "my words"})(TASK, BREAD).task.question == "the way to store starter overnight"
 
 
 @pytest.mark.parametrize(
@@ -84,22 +86,6 @@ def test_typos_are_small_and_in_words(seed: int) -> None:
 def test_arguments_that_break_a_rule(make: Callable[[], object], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         make()
-
-
-@pytest.mark.parametrize(
-    ("question", "other"),
-    [
-        ("What's a levain?", "explain what a levain is"),
-        ("who were the Romans", "explain who the Romans were"),
-        ("how can I store rye?", "the way to store rye"),
-        ("how long to proof?", "I would like to know this: how long to proof?"),
-    ],
-)
-def test_paraphrases_by_rule_and_given(question: str, other: str) -> None:
-    task = replace(TASK, question=question)
-    assert Paraphrased()(task, BREAD).task.question == other
-    assert Paraphrased({"q": "my words"})(task, BREAD).task.question == "my words"
-    assert Paraphrased({"another": "my words"})(task, BREAD).task.question == other
 
 
 def test_duplicates_are_copies_under_other_names() -> None:
