@@ -85,17 +85,22 @@ class Graded(Options):
         return (Chat,) if self.reading == "text" else (Choose,)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
-        if self.reading == "text":
-            written = yield [self._written(query, candidate) for candidate in candidates]
-            scores = [parse_score(reply, self.scale) for reply in written]
-            why: dict[int, dict[str, Any]] = {i: {"score": s} for i, s in enumerate(scores) if s is not None}
-            return order_by(scores, why=why, notes=_unread(written, scores, self.scale), score_kind="absolute")
+        reading = self._in_writing if self.reading == "text" else self._by_probability
+        return (yield from reading(query, candidates))
+
+    def _in_writing(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        replies = yield [self._written(query, candidate) for candidate in candidates]
+        scores = [parse_score(reply, self.scale) for reply in replies]
+        why = {index: {"score": score} for index, score in enumerate(scores) if score is not None}
+        return order_by(scores, why=why, notes=_unread(replies, scores, self.scale), score_kind="absolute")
+
+    def _by_probability(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         asked = [self._judged(query, candidate) for candidate in candidates]
         replies = iter((yield [request for requests in asked for request in requests]))
         answers = [[next(replies) for _ in requests] for requests in asked]
         masses = [probabilities(group, self.prompt) for group in answers]
         scores = [self._read(known) for known in masses]
-        why = {i: _reasons(known) for i, known in enumerate(masses) if known}
+        why = {index: _reasons(known) for index, known in enumerate(masses) if known}
         return order_by(scores, why=why, notes=_missing(answers, masses, self.scale + 1), score_kind="absolute")
 
     def _judged(self, query: str, candidate: Candidate) -> list[Choose]:

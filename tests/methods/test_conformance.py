@@ -22,9 +22,11 @@ from rerank_plugins import (
     Setwise,
     UpTo,
     YesNo,
+    rerank,
 )
-from rerank_plugins.methods import METHODS, Method
-from rerank_plugins.testing import MethodConformance
+from rerank_plugins.methods import METHODS, Method, Options
+from rerank_plugins.testing import FakeModel, MethodConformance
+from rerank_plugins.testing.conformance import DOCUMENTS, FOUND
 
 FORMS = [
     FirstStage(),
@@ -100,3 +102,10 @@ class TestConformance(MethodConformance):
 
 def test_every_shipped_method_is_here() -> None:
     assert {type(form).__name__ for form in FORMS} == set(METHODS)
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if getattr(form, "score_kind", None)], ids=repr)
+def test_what_its_scores_mean_is_said_beforehand(form: Options) -> None:
+    ranking = rerank(form, "which?", DOCUMENTS["many"], backends=FakeModel("[2] > [1]", found=FOUND))
+    # Where a list goes to windows, only its order is left.
+    assert ranking.score_kind in (form.score_kind, "order")
