@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import lru_cache
 
 from rerank_plugins.backends.base import Backend, CallBackend
 from rerank_plugins.backends.in_threads import InThreads
@@ -21,14 +22,20 @@ _RUNTIMES = frozenset(
 _DEPTH = 3  # settings bound to a chat model, which holds a pipeline, which holds the model
 
 
-def suited(backend: CallBackend, model: object, *, blocks: bool) -> Backend:
+def suited(backend: CallBackend, model: object, *, blocks: bool, packages: Collection[str] = ()) -> Backend:
     """The backend as its model can be called.
 
     One that computes in this process is called once at a time, since tokenizers and runtimes fail or crash when two
     threads use them. One that `blocks`, because all that it has are synchronous methods, is called on threads; all
     others as they are.
+
+    Args:
+        backend: What answers.
+        model: The framework's model that it calls.
+        blocks: Whether the model has synchronous methods only.
+        packages: Packages whose classes compute in this process, whatever they hold.
     """
-    if computes_here(model):
+    if _is_of(type(model), packages) or computes_here(model):
         return OneAtATime(backend, model)
     return InThreads(backend) if blocks else backend
 
@@ -44,17 +51,25 @@ def computes_here(model: object) -> bool:
     return _is_or_holds(model, _DEPTH)
 
 
+def _is_of(cls: type, packages: Collection[str]) -> bool:
+    modules = [f"{base.__module__}." for base in cls.__mro__]
+    return any(module.startswith(f"{package}.") for module in modules for package in packages)
+
+
 def _is_or_holds(value: object, depth: int) -> bool:
-    if issubclass(type(value), (str, bytes, type)) or _is_tokenizer(value):
-        return False
-    if any(cls.__module__.partition(".")[0] in _RUNTIMES for cls in type(value).__mro__):
-        return True
+    if (told := _told_by(type(value))) is not None:  # type: ignore[arg-type] # mypy takes a class for unhashable
+        return told
     return depth > 0 and any(_is_or_holds(held, depth - 1) for held in _held(value))
 
 
-def _is_tokenizer(value: object) -> bool:
-    """Clients of endpoints hold one to count tokens."""
-    return any("Tokenizer" in cls.__name__ for cls in type(value).__mro__)
+@lru_cache(maxsize=4096)
+def _told_by(cls: type) -> bool | None:
+    """Whether instances compute here, or None where it depends on what they hold."""
+    if issubclass(cls, (str, bytes, type)):
+        return False
+    if any("Tokenizer" in base.__name__ for base in cls.__mro__):  # clients of endpoints hold one to count tokens
+        return False
+    return True if _is_of(cls, _RUNTIMES) else None
 
 
 def _held(value: object) -> Iterator[object]:

@@ -86,6 +86,12 @@ def test_each_is_called_as_it_can_be():
     assert suited(fake, fake, blocks=False) is fake
 
 
+@pytest.mark.parametrize(("module", "local"), [("my.llms", True), ("my.llms.base", True), ("my.llms_api", False)])
+def test_a_package_can_be_known_to_compute_here(module, local):
+    model = of("app", "Mine", type(of(module)))
+    assert isinstance(suited(FakeModel(), model, blocks=True, packages=["my.llms"]), BatchBackend) == local
+
+
 def test_in_threads_is_the_backend_in_all_else():
     fake = FakeModel(identity="Endpoint(7b)")
     wrapped = InThreads(fake)

@@ -282,7 +282,11 @@ def test_how_each_kind_of_model_is_called(scripted_llm, client_llm, local_llm):
     class Derived(local_llm):
         pass
 
-    assert all(isinstance(chat_backend(kind()), OneAtATime) for kind in (local_llm, Derived, LocalWithAsync))
+    class MistralRS(client_llm):
+        __module__ = "llama_index.llms.mistral_rs.base"
+
+    local = (local_llm, Derived, LocalWithAsync, MistralRS)
+    assert all(isinstance(chat_backend(kind()), OneAtATime) for kind in local)
     assert all(isinstance(chat_backend(kind()), InThreads) for kind in (client_llm, MockLLM))
     assert all(isinstance(chat_backend(kind()), LlamaIndexLLM) for kind in (ClientWithAsync, scripted_llm))
 

@@ -122,7 +122,24 @@ def chat_backend(llm: LLM, *, structured: bool = False) -> Backend:
     >>> type(chat_backend(MockLLM())).__name__
     'InThreads'
     """
-    return suited(LlamaIndexLLM(llm, structured=structured), llm, blocks=_is_synchronous(llm))
+    backend = LlamaIndexLLM(llm, structured=structured)
+    return suited(backend, llm, blocks=_is_synchronous(llm), packages=_IN_PROCESS)
+
+
+_IN_PROCESS = [
+    f"llama_index.llms.{name}"
+    for name in (
+        "huggingface",
+        "ipex_llm",
+        "llama_cpp",
+        "mistral_rs",
+        "mlx",
+        "modelscope",
+        "openvino",
+        "openvino_genai",
+        "optimum_intel",
+    )
+]
 
 
 def _is_synchronous(llm: LLM) -> bool:
