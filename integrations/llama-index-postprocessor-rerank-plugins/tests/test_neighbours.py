@@ -188,7 +188,7 @@ def test_meteora_widens_what_it_chose(docstore, expected):
 def test_a_docstore_that_fails_costs_its_call_alone(make):
     class Down(SimpleDocumentStore):
         def get_document(self, doc_id, raise_error=True):
-            raise ConnectionError("down")
+            raise KeyError("down")
 
     nodes = [NodeWithScore(node=node) for node in chain()[1:4]]
     assert len(RerankPostprocessor(Widening(), docstore=Down()).postprocess_nodes(nodes, query_str="rye?")) == 3
