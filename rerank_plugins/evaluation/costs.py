@@ -55,11 +55,11 @@ def cost_of(comparison: Comparison) -> Cost | None:
 def spell_seconds(amount: float) -> str:
     """A duration with two digits or three.
 
-    >>> [spell_seconds(amount) for amount in (0, 0.0004, 0.034, 1.5, 12, 300)]
-    ['0 s', '0.4 ms', '34 ms', '1.50 s', '12.0 s', '5.0 min']
+    >>> [spell_seconds(amount) for amount in (0, 0.00003, 0.0004, 0.034, 1.5, 12, 300)]
+    ['0 s', '< 0.1 ms', '0.4 ms', '34 ms', '1.50 s', '12.0 s', '5.0 min']
     """
-    if amount <= 0:
-        return "0 s"
+    if amount < 0.00005:
+        return "0 s" if amount <= 0 else "< 0.1 ms"
     if amount < 1:
         return f"{amount * 1000:.1f} ms" if amount < 0.00995 else f"{amount * 1000:.0f} ms"
     if amount >= 100:

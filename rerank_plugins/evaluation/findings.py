@@ -11,22 +11,14 @@ from rerank_plugins.evaluation.compare import Comparison, Row
 from rerank_plugins.evaluation.costs import SECONDS, cost_of, spell_count, spell_dollars, spell_seconds
 from rerank_plugins.evaluation.statistics import Difference
 from rerank_plugins.evaluation.systems import Oracle
+from rerank_plugins.evaluation.tables import clear
 
-__all__ = ["Finding", "Findings", "is_clear", "is_partial", "spell_p"]
+__all__ = ["Finding", "Findings", "Kind", "is_partial", "spell_p", "spent"]
 
 Kind = Literal["better", "worse", "unclear", "same", "partial"]
 
 FEW = 50
 """With fewer queries only large differences can become clear."""
-
-
-def is_clear(found: Difference) -> bool:
-    """Whether the interval of a difference leaves out 0 and p is below 0.05.
-
-    >>> is_clear(Difference(0.1, 0.05, 0.15, 0.01, 8, 2, 10)), is_clear(Difference(0.1, -0.1, 0.3, 0.4, 6, 4, 10))
-    (True, False)
-    """
-    return (found.low > 0 or found.high < 0) and found.p < 0.05
 
 
 def is_partial(row: Row, comparison: Comparison) -> bool:
@@ -35,14 +27,14 @@ def is_partial(row: Row, comparison: Comparison) -> bool:
 
 
 def spell_p(p: float) -> str:
-    """A p-value; below 0.001 it says no more than that.
+    """A p-value, with spaces that no line is broken at; below 0.001 it says no more than that.
 
-    >>> spell_p(0.0001), spell_p(0.0312), spell_p(0.9999), spell_p(float("nan"))
-    ('p < 0.001', 'p = 0.031', 'p = 1', 'p unknown')
+    >>> [spell_p(p).replace("\\u00a0", " ") for p in (0.0001, 0.0312, 0.9999, float("nan"))]
+    ['p < 0.001', 'p = 0.031', 'p = 1', 'p unknown']
     """
     if p != p:
         return "p unknown"
-    return "p < 0.001" if p < 0.001 else f"p = {f'{p:.3f}'.rstrip('0')}".rstrip(".")
+    return "p\u00a0<\u00a00.001" if p < 0.001 else f"p\u00a0=\u00a0{f'{p:.3f}'.rstrip('0')}".rstrip(".")
 
 
 @dataclass(frozen=True)
@@ -126,7 +118,7 @@ class Findings:
         ran = f"run on {len(item.row.records)} of {queries} queries" if item.kind == "partial" else ""
         if not found.queries:
             return f"{ran or 'no query was run'}, none of them on the baseline too."
-        sure = f"95 % interval {found.low:+.3f} to {found.high:+.3f}, {spell_p(found.p)}"
+        sure = f"95\u00a0% interval {found.low:+.3f} to {found.high:+.3f}, {spell_p(found.p)}"
         change = (
             f"{self.measure} {found.mean:+.3f} ({sure}); "
             f"{found.better} {_queries(found.better)} better, {found.worse} worse"
@@ -181,7 +173,7 @@ def spent(row: Row) -> str:
 def _kind(found: Difference) -> Kind:
     if found.queries and not found.better and not found.worse:
         return "same"
-    if not is_clear(found):
+    if not clear(found):
         return "unclear"
     return "better" if found.mean > 0 else "worse"
 
