@@ -35,7 +35,7 @@ from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, Ob
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods.base import Method, needs_of, wants_of
 from rerank_plugins.ranking import Note, Ranking, Usage, settle
-from rerank_plugins.requests import Attend, Chat, Failed, Reply, Request, Steps
+from rerank_plugins.requests import Attend, Chat, Failed, Found, Reply, Request, Steps
 
 __all__ = ["Engine", "Job", "OnError", "Task"]
 
@@ -470,7 +470,9 @@ def _asked_for(request: Request, error: CallError) -> bool:
 
 
 def _longest(request: Request) -> int:
-    """The most tokens that a call may cost, by the rule of thumb of four bytes a token."""
+    """The most tokens that a call may cost, by the rule of thumb of four bytes a token; a search costs none."""
+    if request.reply is Found:
+        return 0
     return len(str(request.payload()).encode("utf-8", "replace")) // 4 + int(getattr(request, "max_tokens", 0))
 
 

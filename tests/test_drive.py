@@ -29,7 +29,18 @@ from rerank_plugins import (
 from rerank_plugins.errors import BadReply, InvalidInput, LimitReached, Refused, Transient, Unanswered, UnmetNeed
 from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, QueryEnded, QueryStarted
 from rerank_plugins.ranking import Note, Verdict, order_by
-from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Failed, Reply, Request, Steps
+from rerank_plugins.requests import (
+    Chat,
+    ChatReply,
+    Embed,
+    Embedded,
+    Failed,
+    Neighbours,
+    Reply,
+    Request,
+    Retrieve,
+    Steps,
+)
 from rerank_plugins.testing import FakeModel
 from tests.grading import TEXTS, WAYS, Grade, Way, grader, last_number, once
 
@@ -248,6 +259,16 @@ class TestLimits:
         ranking = rerank(Grade(), "q", TEXTS, backends=model, limits=Limits(max_tokens=130))
         assert len(model.requests) == 8
         assert not ranking.notes
+
+    def test_a_search_costs_no_tokens(self, way: Way) -> None:
+        class Widens:
+            def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+                replies = yield [Retrieve(query, 3), Neighbours(candidates[0])]
+                assert not any(isinstance(reply, Failed) for reply in replies)
+                return Verdict(order=[0])
+
+        long = Candidate("word " * 1000, embedding=[0.5] * 1000)
+        assert not way(Widens(), "q", [long], backends=FakeModel(), limits=Limits(max_tokens=0)).notes
 
 
 class TestBatchBackends:

@@ -18,7 +18,6 @@ from rerank_plugins.requests import Retrieve
 
 __all__ = ["DecompositionRetriever"]
 
-
 _OF_ANY_RETRIEVER = ("name", "tags", "metadata")
 
 
@@ -41,12 +40,10 @@ class DecompositionRetriever(BaseRetriever):
         UnmetNeed: Nothing that was given answers what the method asks for.
 
     >>> from langchain_core.runnables import RunnableLambda
-    >>> from rerank_plugins import FirstStage
-    >>> DecompositionRetriever(FirstStage(), retriever=RunnableLambda(lambda question: []))
-    Traceback (most recent call last):
-    ...
-    rerank_plugins.errors.InvalidInput: DecompositionRetriever takes a method that retrieves, such as Decompose(), and \
-FirstStage() does not; rerank what a retriever found with RerankCompressor.
+    >>> shelf = RunnableLambda(lambda question: [Document(f"On: {question}", id=question)])
+    >>> retriever = DecompositionRetriever("Decompose(rerank=FirstStage(), subquestions=['Who?'])", retriever=shelf)
+    >>> [found.page_content for found in retriever.invoke("Who did it, and why?")]
+    ['On: Who did it, and why?', 'On: Who?']
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True)
