@@ -22,15 +22,14 @@ def recorded(queries: Path) -> Recorded:
 
 
 class RecordedAnswers:
-    """A chat model that answers recorded sub-questions, whether the answers before are filled in or missing."""
+    """A chat model that answers recorded sub-questions; `forms` has each with the answers before, and without them."""
 
     kinds: ClassVar[tuple[type[Request], ...]] = (Chat,)
     identity = "recorded answers"
 
     def __init__(self, sets: Recorded) -> None:
-        self._answers = {
-            _squeezed(text): row["answer"] for rows in sets.values() for row in rows for text in _forms(row, rows)
-        }
+        self.forms = {text: row["answer"] for rows in sets.values() for row in rows for text in _forms(row, rows)}
+        self._answers = {_squeezed(text): answer for text, answer in self.forms.items()}
 
     def answer(self, request: Chat, timeout: float | None) -> ChatReply:
         asked = re.findall(r"^(\d+)\. (.*)$", request.messages[-1]["content"], re.M)
@@ -41,7 +40,7 @@ class RecordedAnswers:
 
 def _forms(row: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> Iterator[str]:
     yield re.sub(r"#(\d)", lambda found: rows[int(found[1]) - 1]["answer"], row["question"])
-    yield re.sub(r"#\d", " ", row["question"])
+    yield " ".join(re.sub(r"#\d", " ", row["question"]).split())
 
 
 def _squeezed(text: str) -> str:

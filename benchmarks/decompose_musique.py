@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from benchmarks._decomposers import RecordedAnswers, clauses, paraphrases, recorded
@@ -49,42 +49,45 @@ def alone() -> dict[str, Method]:
     }
 
 
-def asked(name: str, form: Decompose) -> dict[str, Method]:
+def asked(name: str, form: Decompose, *, coverage: bool = True) -> dict[str, Method]:
     """The ways to order the pool of one way to ask."""
-    return {
+    forms: dict[str, Method] = {
         f"{name}, merged": replace(form, rerank=MERGED),
-        f"{name}, cosine": replace(form, rerank=COSINE),
         f"{name}, fused": replace(form, rerank=FUSED),
-        f"{name}, fused, coverage": replace(form, rerank=FUSED, coverage=True),
     }
+    return forms | ({f"{name}, fused, coverage": replace(form, rerank=FUSED, coverage=True)} if coverage else {})
 
 
 def musique(embedder: Remembering) -> list[str]:
     """The lines of the table on MuSiQue."""
     collection, human = Collection.read(DATA / "musique-100"), recorded(DATA / "musique-100" / "queries.jsonl")
+    varied = paraphrases(lambda query: len(human[query]))
     form = Decompose(subquestions=lambda query: [row["question"] for row in human[query]])
-    varied = Decompose(subquestions=paraphrases(lambda query: len(human[query])))
-    by_scores = replace(form, rerank=FUSED, coverage=True, coverage_by="scores")
     forms = {
         **alone(),
-        **asked("paraphrases", varied),
+        **asked("paraphrases", Decompose(subquestions=varied), coverage=False),
+        "sub-questions, cosine": replace(form, rerank=COSINE),
         **asked("sub-questions", form),
-        "sub-questions, fused, coverage by scores": by_scores,
+        "sub-questions, fused, coverage by scores": replace(form, rerank=FUSED, coverage=True, coverage_by="scores"),
         **asked("sub-questions, 2 rounds", replace(form, rounds=2)),
         **asked("sub-questions, 4 rounds", replace(form, rounds=4)),
-        "sub-questions, 4 rounds, fused, coverage by scores": replace(by_scores, rounds=4),
     }
-    return _lines(collection, forms, embedder, RecordedAnswers(human))
+    answers = RecordedAnswers(human)
+    embedder.learn([*human, *answers.forms, *chain.from_iterable(map(varied, human))], "query")
+    return _lines(collection, forms, embedder, answers)
 
 
 def multihop(embedder: Remembering) -> list[str]:
     """The lines of the table on MultiHop-RAG, where the clauses of a question stand in for sub-questions."""
     collection = Collection.read(DATA / "multihoprag-evidence")
+    varied = paraphrases(lambda query: len(clauses(query)))
     forms = {
         **alone(),
-        **asked("paraphrases", Decompose(subquestions=paraphrases(lambda query: len(clauses(query))))),
+        **asked("paraphrases", Decompose(subquestions=varied), coverage=False),
         **asked("clauses", Decompose(subquestions=clauses)),
     }
+    queries = collection.queries.values()
+    embedder.learn([text for query in queries for text in (query, *clauses(query), *varied(query))], "query")
     return _lines(collection, forms, embedder)
 
 
@@ -152,9 +155,14 @@ def main() -> None:
             _write(name, table)
 
 
+def block(name: str) -> re.Pattern[str]:
+    """Where a table stands in the page."""
+    return re.compile(rf"(?<=<!-- {name}: python -m benchmarks\.decompose_musique -->\n).*?(?=<!-- end -->)", re.S)
+
+
 def _write(name: str, table: str) -> None:
-    block = re.compile(rf"(?<=<!-- {name}: python -m benchmarks\.decompose_musique -->\n).*?(?=\n<!-- end -->)", re.S)
-    PAGE.write_text(block.sub(lambda _: table, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(block(name).sub(lambda _: f"{table}\n", page, count=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
