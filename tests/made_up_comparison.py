@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rerank_plugins.evaluation import Comparison, Row
+from rerank_plugins.evaluation import MEASURES, Comparison, Row
 from rerank_plugins.evaluation.records import Record
 from rerank_plugins.ranking import Usage
-
-MEASURES = ("nDCG@10", "RR@10")
 
 
 def made_up(labels: Sequence[str], queries: int = 20, *, documents: int = 8) -> Comparison:

@@ -30,11 +30,11 @@ def spell_p(p: float) -> str:
     """A p-value, with spaces that no line is broken at; below 0.001 it says no more than that.
 
     >>> [spell_p(p).replace("\\u00a0", " ") for p in (0.0001, 0.0312, 0.9999, float("nan"))]
-    ['p < 0.001', 'p = 0.031', 'p = 1', 'p unknown']
+    ['p < 0.001', 'p = 0.031', 'p = 1.000', 'p unknown']
     """
     if p != p:
         return "p unknown"
-    return "p\u00a0<\u00a00.001" if p < 0.001 else f"p\u00a0=\u00a0{f'{p:.3f}'.rstrip('0')}".rstrip(".")
+    return "p\u00a0<\u00a00.001" if p < 0.001 else f"p\u00a0=\u00a0{p:.3f}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.evaluation import Comparison, Row
+from rerank_plugins.evaluation import MEASURES, Comparison, Row
 from rerank_plugins.evaluation.findings import Findings
 from rerank_plugins.evaluation.records import Record
 from tests.made_up_comparison import made_up, row
@@ -51,7 +51,7 @@ def test_noise_is_no_clear_difference() -> None:
         query: value + (0.1 if place % 2 else -0.1)
         for place, (query, value) in enumerate(made.values["nDCG@10"].items())
     }
-    assert kinds(compared(replace(made, values={"nDCG@10": values, "RR@10": values}))) == {"Rebel()": "unclear"}
+    assert kinds(compared(replace(made, values=dict.fromkeys(MEASURES, values)))) == {"Rebel()": "unclear"}
 
 
 def test_the_headline_names_the_best_and_the_cheapest_that_clearly_help() -> None:
@@ -81,7 +81,7 @@ def test_nothing_to_judge_is_said() -> None:
 
 
 def test_a_row_without_queries_has_no_figures() -> None:
-    findings = Findings(compared(Row("Rebel()", {}, {"nDCG@10": {}, "RR@10": {}})))
+    findings = Findings(compared(Row("Rebel()", {}, {name: {} for name in MEASURES})))
     assert "run on 0 of 60 queries" in findings.sentence(findings.all[0])
     assert "nan" not in findings.sentence(findings.all[0])
 

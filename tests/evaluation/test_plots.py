@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_plugins.errors import InvalidInput, MissingExtra
-from rerank_plugins.evaluation import Comparison, Row
+from rerank_plugins.evaluation import MEASURES, Comparison, Row
 from rerank_plugins.evaluation.pictures.changes import changes, extremes
 from rerank_plugins.evaluation.pictures.labels import Box, apart, place, shortened
 from rerank_plugins.evaluation.plots import pareto, plot_changes, plot_movement, plot_tradeoff, save_plots
@@ -185,7 +185,7 @@ def test_png_files_are_pictures(tmp_path: Path) -> None:
 
 def test_nothing_is_drawn_of_nothing(tmp_path: Path) -> None:
     empty = replace(made_up(LABELS), rows=[], queries={})
-    unfinished = replace(empty, rows=[Row("FirstStage()", {}, {"nDCG@10": {}, "RR@10": {}})])
+    unfinished = replace(empty, rows=[Row("FirstStage()", {}, {name: {} for name in MEASURES})])
     assert save_plots(empty, tmp_path) == save_plots(unfinished, tmp_path) == []
 
 

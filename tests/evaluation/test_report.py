@@ -17,7 +17,7 @@ import pytest
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.evaluation import Comparison, Row
+from rerank_plugins.evaluation import MEASURES, Comparison, Row
 from rerank_plugins.evaluation.records import Record
 from rerank_plugins.evaluation.report import write_report
 from rerank_plugins.evaluation.robustness import Change, Robustness
@@ -138,7 +138,7 @@ def test_figures_are_those_of_the_comparison(page: Page, whole: Comparison) -> N
     assert list(rows) == LABELS
     base = whole.rows[0]
     for one in whole.rows:
-        measured, difference, second, calls, *_ = rows[one.label]
+        measured, difference, second, _, _, _, calls, *_ = rows[one.label]
         low, high = one.interval("nDCG@10")
         assert measured == f"{one.mean('nDCG@10'):.3f} {low:.3f} to {high:.3f}"
         assert second == f"{one.mean('RR@10'):.3f}"
@@ -147,7 +147,7 @@ def test_figures_are_those_of_the_comparison(page: Page, whole: Comparison) -> N
             assert difference == NONE
         else:
             found = one.against(base, "nDCG@10")
-            assert difference.startswith(f"{found.mean:+.3f} {found.low:+.3f} to {found.high:+.3f}, p ")
+            assert difference.startswith(f"{found.mean:+.3f} {found.low:+.3f} to {found.high:+.3f} p ")
 
 
 def test_what_was_compared_stands_at_the_top(page: Page, whole: Comparison) -> None:
@@ -219,7 +219,7 @@ def test_next_to_nothing_is_a_report_too(whole: Comparison, tmp_path: Path, rows
 
 
 def test_rows_without_queries_have_no_figures(whole: Comparison, tmp_path: Path) -> None:
-    nothing = [Row(label, {}, {"nDCG@10": {}, "RR@10": {}}, stopped="It was interrupted.") for label in LABELS[:2]]
+    nothing = [Row(label, {}, {name: {} for name in MEASURES}, stopped="It was interrupted.") for label in LABELS[:2]]
     page = written(replace(whole, rows=nothing, queries={}, stopped="It was interrupted."), tmp_path)
     assert "nan" not in page.text
     assert not page.all("figure")
@@ -273,6 +273,7 @@ LOOK = """<!doctype html><title>look</title><iframe width="{width}" height="900"
     width: seen.documentElement.scrollWidth,
     small: pictures.filter((box) => box.width < 300 || box.height < 60).length,
     pictures: pictures.length,
+    cut: [...seen.querySelectorAll(".scroll")].filter((box) => box.scrollWidth > box.clientWidth + 1).length,
     background: getComputedStyle(seen.body).backgroundColor,
   }});
 }}</script>"""
@@ -290,5 +291,6 @@ def test_a_browser_shows_it_whole_and_complains_of_nothing(page: Page, tmp_path:
     seen = json.loads(html.unescape(re.findall("<title>(.*?)</title>", done.stdout)[0]))
     assert "CONSOLE" not in done.stderr
     assert seen["width"] <= width
+    assert seen["cut"] == 0
     assert seen["pictures"] >= 4 and seen["small"] == 0
     assert seen["background"] == "rgb(255, 255, 255)"

@@ -85,9 +85,9 @@ def _with_interval(row: Row, name: str) -> Html:
 def _difference(found: Difference | None, reach: float) -> list[str]:
     if found is None or not found.queries:
         return [NONE]
-    sure = f"{found.low:+.3f} to {found.high:+.3f}, {spell_p(found.p)}"
+    sure = [tag("small", f"{found.low:+.3f} to {found.high:+.3f}"), tag("small", spell_p(found.p))]
     mean = tag("b" if clear(found) else "span", f"{found.mean:+.3f}")
-    return [mean, interval_bar(found, reach), tag("small", sure)]
+    return [mean, interval_bar(found, reach), *sure]
 
 
 def _per_query(row: Row, amount: float) -> str:

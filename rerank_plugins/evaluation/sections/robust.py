@@ -14,14 +14,14 @@ __all__ = ["robust"]
 
 
 def robust(found: Robustness) -> Html:
-    """A table for each method, the first one open."""
+    """A table for each method; the first after the first stage is open."""
     methods = dict.fromkeys(change.method for change in found.changes)
     said = (
         "The same queries once more, with one thing changed that should not matter. A method that is robust keeps its "
         f"{found.measure}, and its order: Kendall's tau is 1 for the same order and -1 for the reverse."
     )
     parts = [tag("p", f"Partial: {found.stopped}", class_="partial")] if found.stopped else []
-    tables = [_method(method, found, place == 0) for place, method in enumerate(methods)]
+    tables = [_method(method, found, place == min(1, len(methods) - 1)) for place, method in enumerate(methods)]
     return joined([tag("p", said), *parts, tag("div", *tables, class_="methods")])
 
 
