@@ -168,6 +168,7 @@ def test_candidates_need_ids_of_their_own(candidates: list[Candidate]) -> None:
         robustness(GRAIN, {"q0": candidates}, [])
 
 
+@pytest.mark.slow
 def test_kendalls_tau_is_that_of_scipy() -> None:
     stats = pytest.importorskip("scipy.stats")
     orders = [WORDS, WORDS[::-1], WORDS[3:] + WORDS[:3], WORDS[::2] + WORDS[1::2]]
