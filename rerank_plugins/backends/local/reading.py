@@ -15,7 +15,7 @@ from rerank_plugins.backends.local.states import States
 __all__ = ["Compute", "Reading"]
 
 _REMEMBERED = 16  # tokens that are remembered in the room of one that is computed: keys and values of one layer
-_WASTE = 0.04  # of what is computed may be padding: rows are long, so that the overhead of further passes is small
+_WASTE = 0.03  # of what is computed may be padding: rows are long, so that the overhead of further passes is small
 _AHEAD = 8  # batches of beginnings that are read before the rows that need them
 
 T = TypeVar("T")

@@ -1,10 +1,11 @@
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_plugins.backends.local.batching import MAX_WASTE, Stats, form_batches
+from rerank_plugins.backends.local.batching import MAX_WASTE, Stats, form_batches, tokens_that_fit
 
 lengths = st.lists(st.integers(1, 500), max_size=80)
 
@@ -51,8 +52,39 @@ def test_short_rows_share_a_pass_where_long_ones_saved_padding() -> None:
     assert len(form_batches(sizes, 2048)) <= 10
 
 
+@given(lengths, st.integers(1, 5000), st.floats(0, 0.2))
+def test_padding_is_at_most_the_share_that_is_asked_for(sizes: list[int], batch_tokens: int, waste: float) -> None:
+    total = computed(sizes, form_batches(sizes, batch_tokens, waste=waste))
+    assert total - sum(sizes) <= waste * total + 1e-9
+
+
+LLAMA_8B = SimpleNamespace(
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=8,
+    head_dim=128,
+    hidden_size=4096,
+    intermediate_size=14336,
+)
+
+
+def test_a_pass_holds_what_the_free_memory_holds() -> None:
+    sizes = [tokens_that_fit(gigabytes * 2**30, LLAMA_8B, 2) for gigabytes in (0, 1, 4, 8, 60)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == 256
+    assert 1000 < sizes[1] < 4000
+    assert sizes[-1] == 16384
+
+
+def test_a_configuration_may_leave_out_what_follows_from_the_rest() -> None:
+    short = SimpleNamespace(num_hidden_layers=2, num_attention_heads=4, hidden_size=64)
+    assert tokens_that_fit(2**22, short, 4) == 2**21 // (4 * (2 * 2 * 4 * 16 + 4 * 256 + 8 * 64))
+
+
 def test_stats_add_up() -> None:
-    total = Stats(forwards=1, computed=100, needed=80) + Stats(forwards=2, computed=100, needed=100)
-    assert total == Stats(forwards=3, computed=200, needed=180)
+    total = Stats(1, computed=100, needed=80, distinct=60) + Stats(2, computed=100, needed=100, distinct=100)
+    assert total == Stats(forwards=3, computed=200, needed=180, distinct=160)
+    assert total.surplus == pytest.approx(1.25)
+    assert Stats().surplus == 1
     assert total.waste == pytest.approx(0.1)
     assert Stats().waste == 0
