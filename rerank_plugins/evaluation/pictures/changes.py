@@ -10,10 +10,11 @@ from rerank_plugins.evaluation.findings import Findings
 from rerank_plugins.evaluation.pictures.labels import shortened
 from rerank_plugins.evaluation.pictures.style import COLOURS, SMALL, new_figure
 
-__all__ = ["changes", "extremes", "plot_changes"]
+__all__ = ["EQUAL", "changes", "extremes", "plot_changes"]
 
 _HEIGHT = 1.2  # inches, of each panel
-_EQUAL = 1e-9
+EQUAL = 1e-9
+"""Smaller differences come from rounding."""
 
 
 def changes(row: Row, baseline: Row, measure: str) -> dict[str, float]:
@@ -26,8 +27,8 @@ def changes(row: Row, baseline: Row, measure: str) -> dict[str, float]:
 def extremes(row: Row, baseline: Row, measure: str) -> tuple[str | None, str | None]:
     """The queries that gain and lose most; None where none does."""
     found = list(changes(row, baseline, measure).items())
-    gain = found[0][0] if found and found[0][1] > _EQUAL else None
-    loss = found[-1][0] if found and found[-1][1] < -_EQUAL else None
+    gain = found[0][0] if found and found[0][1] > EQUAL else None
+    loss = found[-1][0] if found and found[-1][1] < -EQUAL else None
     return gain, loss
 
 
@@ -82,7 +83,7 @@ def _bars(axes: Any, values: Sequence[float], reach: float) -> None:
 
 
 def _counts(values: Sequence[float]) -> str:
-    better, worse = (sum(side * value > _EQUAL for value in values) for side in (1, -1))
+    better, worse = (sum(side * value > EQUAL for value in values) for side in (1, -1))
     return f"{better} better, {worse} worse, {len(values) - better - worse} equal"
 
 

@@ -83,28 +83,23 @@ def _draw(axes: Any, cost: Cost, findings: Findings, rows: Sequence[Row]) -> lis
     points = [(cost.of(row), row.mean(findings.measure) or 0.0) for row in rows]
     whole = [index for index, row in enumerate(rows) if not is_partial(row, findings.comparison)]
     front = [whole[index] for index in pareto([points[index] for index in whole])]
-    axes.plot(
-        [points[index][0] for index in front],
-        [points[index][1] for index in front],
-        drawstyle="steps-post",
-        color=COLOURS["gain"],
-        linewidth=1.2,
-        linestyle=(0, (4, 2)),
-    )
+    _join(axes, [points[index] for index in front])
     for index, (row, point) in enumerate(zip(rows, points, strict=True)):
         colour = COLOURS["gain"] if index in front else COLOURS["muted"]
         axes.plot([point[0]] * 2, row.interval(findings.measure), color=colour, linewidth=0.8, alpha=0.45)
-        axes.plot(
-            [point[0]],
-            [point[1]],
-            marker="s" if row is findings.baseline else "o",
-            markersize=6,
-            markeredgecolor=colour,
-            markerfacecolor=colour if index in whole else "none",
-            linestyle="none",
-        )
+        _mark(axes, point, "s" if row is findings.baseline else "o", colour, colour if index in whole else "none")
     _best_possible(axes, findings)
     return points
+
+
+def _join(axes: Any, front: Sequence[Point]) -> None:
+    costs, values = [cost for cost, _ in front], [value for _, value in front]
+    axes.plot(costs, values, drawstyle="steps-post", color=COLOURS["gain"], linewidth=1.2, linestyle=(0, (4, 2)))
+
+
+def _mark(axes: Any, point: Point, marker: str, edge: str, face: str) -> None:
+    drawn = {"marker": marker, "markersize": 6, "markeredgecolor": edge, "markerfacecolor": face}
+    axes.plot([point[0]], [point[1]], linestyle="none", **drawn)
 
 
 def _spread(axes: Any, cost: Cost, amounts: Sequence[float]) -> None:

@@ -8,7 +8,7 @@ from textwrap import shorten
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.evaluation.findings import Finding, Findings
 from rerank_plugins.evaluation.measures import Qrels
-from rerank_plugins.evaluation.pictures.changes import changes
+from rerank_plugins.evaluation.pictures.changes import EQUAL, changes
 from rerank_plugins.evaluation.pictures.movement import ranks
 from rerank_plugins.evaluation.sections.html import Html, cell, foreign, table, tag
 
@@ -16,7 +16,6 @@ __all__ = ["extreme_queries"]
 
 _EACH = 3
 _DOCUMENTS = 4
-_EQUAL = 1e-9
 
 
 def extreme_queries(findings: Findings, qrels: Qrels | None, documents: Mapping[str, Candidate]) -> Html:
@@ -27,8 +26,8 @@ def extreme_queries(findings: Findings, qrels: Qrels | None, documents: Mapping[
 def _method(item: Finding, findings: Findings, qrels: Qrels, documents: Mapping[str, Candidate]) -> Html:
     assert findings.baseline is not None  # there are findings
     found = changes(item.row, findings.baseline, findings.measure)
-    gains = [query for query in list(found)[:_EACH] if found[query] > _EQUAL]
-    losses = [query for query in list(found)[::-1][:_EACH] if found[query] < -_EQUAL]
+    gains = [query for query in list(found)[:_EACH] if found[query] > EQUAL]
+    losses = [query for query in list(found)[::-1][:_EACH] if found[query] < -EQUAL]
     counts = f" {item.found.better} better, {item.found.worse} worse"
     summary = tag("summary", tag("code", item.row.label), tag("span", counts))
     if not gains and not losses:
