@@ -7,7 +7,7 @@ CORE := --editable '.[demo]' \
 	--editable integrations/llama-index-postprocessor-rerank-plugins
 PROJECTS := pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.toml)
 
-.PHONY: demo test check lowest fix bench clean
+.PHONY: demo test check lowest fix bench tables clean
 
 demo: .venv/demo.stamp  ## rerank the sample collection with the embedded models
 	$(BIN)/rerank-plugins demo
@@ -31,7 +31,10 @@ fix: .venv/dev.stamp  ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 bench: .venv/dev.stamp  ## measure concurrency, own time and local batching, side by side
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks own_time concurrency local_batches
+
+tables: .venv/dev.stamp  ## the comparison of the embedded models in docs/comparing.md; about ten minutes
+	$(BIN)/python -m benchmarks.comparison --write
 
 clean:
 	rm -rf .venv .venv-lowest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def block(words: str) -> str:
 
 
 def test_every_block_is_tried_here() -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
 
 
 def test_in_neither(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +53,26 @@ def test_rebel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     assert len(names["ranking"]) == 60
     assert [part["name"] for part in names["ranking"][0].why["criteria"]] == ["safety"]
     assert "'relevance': " in capsys.readouterr().out
+
+
+def test_parts_and_evidence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def says(asked: dict[str, Any]) -> str:
+        wanted = json.dumps(asked.get("response_format"))
+        if "subquestions" in wanted:
+            return '{"subquestions": ["what holds rye dough?", "what is done with wheat dough?"]}'
+        if "rationales" in wanted:
+            return '{"rationales": [{"label": "binder", "strategy": "Says what holds rye dough."}]}'
+        return '{"ranking": [1, 2, 3]}'
+
+    with ScriptedEndpoint(says) as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "a key")
+        names = run(block("ChunkNeighbours"), {})
+    found, checked = names["found"], names["checked"]
+    assert {part["question"] for item in found for part in item.why["serves"]} >= {"what holds rye dough?"}
+    assert all(item.added for item in found)
+    assert 2 in checked.order and checked[0].why["best_rationale"]["label"] == "binder"
+    assert "what holds rye dough?" in capsys.readouterr().out
 
 
 def test_in_llama_index(monkeypatch: pytest.MonkeyPatch) -> None:
