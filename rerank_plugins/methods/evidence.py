@@ -105,6 +105,7 @@ def conclude(evidence: Evidence, rules: Rules) -> Verdict:
     order = [index for index in evidence.kept if index not in refused]
     chosen = set(evidence.kept)
     passed_over = [index for index in sorted(evidence.fits, key=_by_mean(evidence)) if index not in chosen]
+    left_out_by = {**dict.fromkeys(refused, "verification"), **dict.fromkeys(passed_over, "selection")}
     evidence = evidence.noting(*_outcome(evidence, refused, order, rules))
     if rules.order == "document":
         order, lost = document_order(evidence.pool, order, rules.source_key, rules.number_key)
@@ -112,7 +113,10 @@ def conclude(evidence: Evidence, rules: Rules) -> Verdict:
     return Verdict(
         order=order,
         scores={index: fit.score for index, fit in evidence.fits.items()},
-        why={index: _why(evidence, index) for index in range(len(evidence.pool))},
+        why={
+            index: _why(evidence, index) | {"left_out_by": left_out_by.get(index)}
+            for index in range(len(evidence.pool))
+        },
         dropped={**refused, **{index: _passed_over(evidence, index) for index in passed_over}},
         notes=evidence.notes,
         score_kind="relative" if rules.order == "score" else "order",

@@ -147,6 +147,8 @@ def test_the_verifier_leaves_out_what_it_flags_with_kind_and_reason() -> None:
     assert left_out["c0"].reason == "flagged by the verifier: factual error (confidence 0.95)"
     assert left_out["c1"].reason == "flagged by the verifier: contradicts accepted evidence (confidence 0.95)"
     assert left_out["c1"].why["verdict"]["contradicts"] == [2, 3]
+    assert {item.why["left_out_by"] for item in ranking} == {None}
+    assert [left_out[name].why["left_out_by"] for name in ("c0", "c1", "c4")] == ["verification"] * 2 + ["selection"]
 
 
 def test_three_calls_one_after_another_whatever_the_number_of_chunks() -> None:
