@@ -1,4 +1,4 @@
-"""The command line: rerank your own file, compare methods on a collection, see the methods, watch the demo.
+"""The command line: rerank your own file, compare methods, serve them, list them, watch the demo.
 
 Exit codes: 0 all is well; 1 some input lines were left out; 2 something is wrong with what was asked, and nothing or
 only a part came out; 3 no call to a model succeeded, so that the order is the first stage's; 130 interrupted; 141 the
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from rerank_plugins import __version__
-from rerank_plugins.commands import compare, demo, methods, rerank
+from rerank_plugins.commands import compare, demo, methods, rerank, serve
 from rerank_plugins.errors import RerankError
 
 __all__ = ["main"]
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"rerank-plugins {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (rerank, compare, methods, demo):
+    for command in (rerank, compare, serve, methods, demo):
         command.add_parser(commands, shared)
     return parser
 

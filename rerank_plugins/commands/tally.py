@@ -58,6 +58,11 @@ class Tally:
         return replace(self._usage, seconds=time.monotonic() - self._began)
 
     @property
+    def failed(self) -> int:
+        """Calls that failed after all their tries."""
+        return self._failed
+
+    @property
     def all_failed(self) -> bool:
         """Whether models were asked and none answered: then the order is still the first stage's."""
         return self._failed > 0 and not self._answered

@@ -1,0 +1,286 @@
+"""Forms: what existing rerank clients send, and what they read: those of Cohere (v1, v2), Jina and TEI.
+
+Fields that only make sense for those services' own models, such as `max_tokens_per_doc`, are accepted and ignored.
+
+What is not theirs stands under the key `rerank_plugins`, and only where a request says `"explain": true`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, explanation
+
+__all__ = ["Answer", "CohereV1", "CohereV2", "Rank", "Reply", "Request", "Tei", "relevances"]
+
+_TOLD = ("failed", "repaired", "limit", "cut")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A ranking as a server gives it.
+
+    Args:
+        id: A name of its own.
+        model: The model that was asked for.
+        ranking: The ranking.
+        dollars: What it cost, if that is known.
+    """
+
+    id: str
+    model: str
+    ranking: Ranking
+    dollars: float | None
+
+
+class Document(BaseModel):
+    """A document as an object: its text; further fields are not read."""
+
+    text: str
+
+
+class Request(BaseModel):
+    """What all forms have in common."""
+
+    query: str
+
+    @property
+    def name(self) -> str | None:
+        """The model that is asked for."""
+        return None
+
+    @property
+    def texts_in_order(self) -> list[str]:
+        """The documents' texts."""
+        raise NotImplementedError
+
+    @property
+    def keep(self) -> int | None:
+        """How many documents are wanted; None for all."""
+        return None
+
+
+class _WithDocuments(Request):
+    model: str | None = Field(None, description="A name from GET /v1/models; the default if there is none.")
+    documents: list[str | Document]
+    top_n: Annotated[int, Field(ge=1)] | None = None
+    return_documents: bool | None = None
+    explain: bool = Field(False, description="Also give reasons, what was left out, notes and cost.")
+
+    @property
+    def name(self) -> str | None:
+        return self.model
+
+    @property
+    def texts_in_order(self) -> list[str]:
+        return [document if isinstance(document, str) else document.text for document in self.documents]
+
+    @property
+    def keep(self) -> int | None:
+        return self.top_n
+
+
+class CohereV2(_WithDocuments):
+    """Cohere's v2 form."""
+
+    def reply(self, answer: Answer) -> Reply:
+        """What Cohere's v2 clients read; documents come back only where they are asked for."""
+        return _reply(answer, self, "2", texts=bool(self.return_documents))
+
+
+class CohereV1(_WithDocuments):
+    """Cohere's v1 form, which is also Jina's."""
+
+    def reply(self, answer: Answer) -> Reply:
+        """What the clients of both read; documents come back, as Jina's expect, unless they are not wanted."""
+        return _reply(answer, self, "1", texts=self.return_documents is not False)
+
+
+class Tei(Request):
+    """The form of text-embeddings-inference."""
+
+    texts: list[str]
+    raw_scores: bool = False
+    return_text: bool = False
+
+    @property
+    def texts_in_order(self) -> list[str]:
+        return self.texts
+
+    def reply(self, answer: Answer) -> list[Rank]:
+        """What its clients read."""
+        scores = _raw(answer.ranking) if self.raw_scores else relevances(answer.ranking)
+        pairs = zip(_given(answer.ranking), scores, strict=True)
+        if self.return_text:
+            return [Rank(index=item.index, score=score, text=item.candidate.text) for item, score in pairs]
+        return [Rank(index=item.index, score=score) for item, score in pairs]
+
+
+class Rank(BaseModel):
+    """One document in TEI's form."""
+
+    index: int
+    score: float
+    text: str | None = None
+
+
+class Explained(BaseModel):
+    """A document's place: see `rerank_plugins.ranking.explanation`."""
+
+    method: str
+    rank: int | None
+    score: float | None
+    score_kind: str
+    first_stage_rank: int | None
+    first_stage_score: float | None
+    why: dict[str, Any]
+
+
+class Result(BaseModel):
+    """One document in its place; `relevance_score` is from 0 to 1 and falls with the rank."""
+
+    index: int
+    relevance_score: float
+    document: Document | None = None
+    rerank_plugins: Explained | None = None
+
+
+class LeftOut(BaseModel):
+    """A document that was left out, and the reason."""
+
+    index: int
+    reason: str
+    score: float | None
+    why: dict[str, Any]
+
+
+class Said(BaseModel):
+    """A note of the ranking."""
+
+    kind: str
+    message: str
+
+
+class Account(BaseModel):
+    """What is not in the other services' forms."""
+
+    method: str
+    score_kind: str
+    dropped: list[LeftOut]
+    notes: list[Said]
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    dollars: float | None
+
+
+class Reply(BaseModel):
+    """Cohere's and Jina's reply: each reads the fields that it knows."""
+
+    id: str
+    model: str
+    results: list[Result]
+    meta: dict[str, Any]
+    usage: dict[str, int]
+    rerank_plugins: Account | None = None
+
+
+def relevances(ranking: Ranking) -> list[float]:
+    """Numbers from 0 to 1 that fall with the rank: clients sort by them and cut at thresholds.
+
+    They are the method's own scores where those are so already. Else they are 1 / rank: they say the order and
+    nothing more.
+
+    >>> from rerank_plugins import FirstStage, rerank
+    >>> relevances(rerank(FirstStage(), "q", ["a", "b"]))
+    [1.0, 0.5]
+    """
+    scores = [item.score for item in _given(ranking)]
+    known = [score for score in scores if score is not None and 0 <= score <= 1]
+    if len(known) == len(scores) and known == sorted(known, reverse=True):
+        return known
+    return [1 / rank for rank in range(1, len(scores) + 1)]
+
+
+def _given(ranking: Ranking) -> list[Ranked]:
+    """Those that the client sent: an index of anything else means nothing to it."""
+    return [item for item in ranking if not item.added]
+
+
+def _raw(ranking: Ranking) -> list[float]:
+    scores = [item.score for item in _given(ranking)]
+    known = [score for score in scores if score is not None]
+    return known if len(known) == len(scores) else relevances(ranking)
+
+
+def _reply(answer: Answer, asked: _WithDocuments, version: str, *, texts: bool) -> Reply:
+    ranking, usage = answer.ranking, answer.ranking.usage
+    meta: dict[str, Any] = {
+        "api_version": {"version": version},
+        "billed_units": {"search_units": 1},
+        "tokens": {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens},
+    }
+    if warnings := [note.message for note in ranking.notes if note.kind in _TOLD]:
+        meta["warnings"] = warnings
+    reply = Reply(
+        id=answer.id,
+        model=answer.model,
+        results=_results(ranking, texts=texts, explain=asked.explain),
+        meta=meta,
+        usage={
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        },
+    )
+    if asked.explain:
+        reply.rerank_plugins = _account(answer)
+    return reply
+
+
+def _results(ranking: Ranking, *, texts: bool, explain: bool) -> list[Result]:
+    results = []
+    for item, relevance in zip(_given(ranking), relevances(ranking), strict=True):
+        result = Result(index=item.index, relevance_score=relevance)
+        if texts:
+            result.document = Document(text=item.candidate.text)
+        if explain:
+            result.rerank_plugins = _explained(ranking, item)
+        results.append(result)
+    return results
+
+
+def _explained(ranking: Ranking, item: Ranked) -> Explained:
+    return Explained(**explanation(ranking, item))
+
+
+def _account(answer: Answer) -> Account:
+    ranking, usage = answer.ranking, answer.ranking.usage
+    return Account(
+        method=ranking.method,
+        score_kind=ranking.score_kind,
+        dropped=_left_out(ranking.dropped),
+        notes=_said(ranking.notes),
+        calls=usage.calls,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        seconds=usage.seconds,
+        dollars=answer.dollars,
+    )
+
+
+def _left_out(dropped: Sequence[Dropped]) -> list[LeftOut]:
+    return [
+        LeftOut(index=item.index, reason=item.reason, score=item.score, why=dict(item.why))
+        for item in dropped
+        if not item.added
+    ]
+
+
+def _said(notes: Sequence[Note]) -> list[Said]:
+    return [Said(kind=note.kind, message=note.message) for note in notes]

@@ -1,0 +1,112 @@
+"""The guard: what happens to every request before the application sees it, and to every answer after it."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from rerank_plugins.serving.refusals import Refusal
+
+__all__ = ["Guard"]
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_OPEN = {"/", "/healthz", "/readyz", "/openapi.json"}
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+_log = logging.getLogger(__name__)
+
+
+class Guard:
+    """Checks the key and the size of a request, and turns what goes wrong behind it into an answer.
+
+    Args:
+        app: The application behind it.
+        key: What the header `Authorization: Bearer ...` has to say; None asks for no key.
+        max_body_bytes: The largest request.
+    """
+
+    def __init__(self, app: App, key: str | None, max_body_bytes: int) -> None:
+        self._app = app
+        self._key = None if key is None else key.encode()
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; what is no HTTP goes straight to the application."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        try:
+            await self._checked(scope, receive, send_on)
+        except Refusal as refusal:
+            await _refuse(refusal, scope["path"], send_on)
+        except Exception as error:  # noqa: BLE001 # its message or traceback may hold a document: only its name is told
+            _log.error("%s failed with %s.", scope["path"], type(error).__name__)
+            if not started:
+                await _refuse(Refusal(500, "The server failed at this request."), scope["path"], send_on)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        if scope["path"] not in _OPEN:
+            self._check_key(headers.get(b"authorization", b""))
+        body = await self._read(headers.get(b"content-length", b"0"), receive)
+        if body is not None:
+            await self._app(scope, _replayed(body, receive), send)
+
+    def _check_key(self, header: bytes) -> None:
+        if self._key is None:
+            return
+        kind, _, given = header.partition(b" ")
+        if kind.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._key):
+            raise Refusal(401, "This server asks for its key; send it as Authorization: Bearer KEY.")
+
+    async def _read(self, announced: bytes, receive: Receive) -> bytes | None:
+        """The whole body; None if the client went away. What is too large is refused before it is all in memory."""
+        body = bytearray()
+        size = int(announced) if announced.isdigit() else 0
+        while True:
+            if max(size, len(body)) > self._max_body_bytes:
+                raise Refusal(413, f"A request has at most {self._max_body_bytes} bytes here; send fewer documents.")
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if not message.get("more_body") and len(body) <= self._max_body_bytes:
+                return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _refuse(refusal: Refusal, path: str, send: Send) -> None:
+    headers = {"Content-Type": "application/json"} | dict(refusal.headers)
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": refusal.body(path)})
