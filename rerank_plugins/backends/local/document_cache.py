@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from array import array
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ __all__ = ["DocumentCache"]
 
 
 class DocumentCache:
-    """The states of beginnings of prompts, the least recently used forgotten first. Not safe across threads.
+    """The states of beginnings of prompts, the least recently used forgotten first. Safe across threads.
 
     A beginning is kept stretch by stretch: an instruction that stands before all documents is kept once.
 
@@ -29,6 +30,7 @@ class DocumentCache:
         self._limit = limit
         self._dtype = dtype
         self._kept: OrderedDict[bytes, States] = OrderedDict()
+        self._lock = threading.Lock()
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -36,15 +38,21 @@ class DocumentCache:
 
     def get(self, ids: Sequence[int]) -> States | None:
         """The states of exactly these tokens, from the first of a prompt on."""
-        states = self._kept.get(_key(ids))
-        if states is not None:
-            self._touch(ids, states)
-        return states
+        with self._lock:
+            states = self._kept.get(_key(ids))
+            if states is not None:
+                self._touch(ids, states)
+            return states
 
     def put(self, ids: Sequence[int], states: States) -> None:
         """Keep the states of these tokens, and what comes before them, as far as there is room."""
-        if sum(stretch.bytes for stretch in states.chain) > self._limit:
-            return
+        with self._lock:
+            if sum(stretch.bytes for stretch in states.chain) <= self._limit:
+                self._add(ids, states)
+                self._touch(ids, states)
+                self._forget()
+
+    def _add(self, ids: Sequence[int], states: States) -> None:
         before: States | None = None
         for stretch in states.chain:
             key = _key(ids[: stretch.tokens])
@@ -52,7 +60,8 @@ class DocumentCache:
                 self._kept[key] = stretch.packed(self._dtype, before)
                 self.bytes += self._kept[key].bytes
             before = self._kept[key]
-        self._touch(ids, states)
+
+    def _forget(self) -> None:
         while self.bytes > self._limit:
             _, forgotten = self._kept.popitem(last=False)
             self.bytes -= forgotten.bytes

@@ -16,7 +16,7 @@ __all__ = ["Compute", "Reading"]
 
 _REMEMBERED = 16  # tokens that are remembered in the room of one that is computed: keys and values of one layer
 _WASTE = 0.03  # of what is computed may be padding: rows are long, so that the overhead of further passes is small
-_AHEAD = 8  # batches of beginnings that are read before the rows that need them
+_AHEAD = 2  # batches of beginnings that are read before the rows that need them
 
 T = TypeVar("T")
 Compute = Callable[[Callable[[], T]], T | None]
@@ -66,23 +66,21 @@ class Reading:
         here = [(position, replace(self._rows[position], past=states)) for b, states in places for position in b.rows]
         for batch in self._formed([(row.rest, row.past) for _, row in here]):
             yield [here[index] for index in batch]
-        further = [(branch, states) for b, states in places for branch in b.branches]
-        further.sort(key=lambda place: place[0].length)
+        further = [(branch, self._known(branch) or states) for b, states in places for branch in b.branches]
+        further.sort(key=lambda place: len(self._part(*place)))
         for group in _grouped([len(self._part(*place)) for place in further], self._limit * _AHEAD):
             yield from self._from(self._read([further[index] for index in group]))
 
-    def _read(self, branches: Sequence[Place]) -> list[Place]:
-        """The same branches with the states at their ends instead of those they start from."""
-        known = [self._known(branch) for branch, _ in branches]
-        missing = [(b, states) for (b, states), found in zip(branches, known, strict=True) if found is None]
-        parts = [(self._part(branch, states), states) for branch, states in missing]
-        fresh: dict[int, States | None] = {}
+    def _read(self, places: Sequence[Place]) -> list[Place]:
+        """The same places with the states at the ends of their branches, as far as memory allows."""
+        ends = [states for _, states in places]
+        unread = [index for index, place in enumerate(places) if self._part(*place)]
+        parts = [(self._part(*places[index]), ends[index]) for index in unread]
         for batch in self._formed(parts):
-            for index, states in zip(batch, self._passed([parts[index] for index in batch]), strict=True):
-                fresh[index] = states
-                self._keep(missing[index][0], states)
-        ends = iter(fresh[index] for index in range(len(missing)))
-        return [(b, next(ends) if found is None else found) for (b, _), found in zip(branches, known, strict=True)]
+            for place, states in zip(batch, self._passed([parts[place] for place in batch]), strict=True):
+                ends[unread[place]] = states
+                self._keep(places[unread[place]][0], states)
+        return [(branch, end) for (branch, _), end in zip(places, ends, strict=True)]
 
     def _passed(self, parts: Sequence[tuple[Sequence[int], States | None]]) -> list[States | None]:
         """Read parts in one pass, or in several where memory does not suffice; at worst a part is left unread."""
