@@ -60,7 +60,7 @@ def robustness(
         cache: As in `compare`. What does not change, such as the embeddings of documents, is then computed once.
         ceiling: What all runs together may cost.
         price: As in `compare`.
-        folder: As in `compare`.
+        folder: As in `compare`; what a comparison left in it is not done again.
         observer: As in `compare`.
         told: As in `compare`; labels are those of the method and the perturbation.
 
@@ -79,7 +79,7 @@ def robustness(
     methods, purse = list(methods), _Purse(ceiling or Ceiling(), price)
     place = None if folder is None else Path(folder)
 
-    def run(changed: Collection, candidates: Lists, name: str) -> Comparison:
+    def run(changed: Collection, candidates: Lists, name: str, folder: Path | None) -> Comparison:
         done = compare(
             changed,
             candidates,
@@ -91,26 +91,27 @@ def robustness(
             cache=cache,
             ceiling=purse.left,
             price=price,
-            folder=place and place / "perturbed" / slug(name),
+            folder=folder,
             observer=observer,
             told=lambda label, count, queries: told(f"{label}, {name}", count, queries),
         )
         purse.pay(done)
         return done
 
-    before = run(collection, lists, "unperturbed")
+    before = run(collection, lists, "unperturbed", place)
     changes: list[Change] = []
     stopped = before.stopped
     for perturbation in perturbations:
         if stopped or (stopped := purse.empty):
             break
-        made = _perturbed(perturbation, collection, lists)
+        name, made = repr(perturbation), _perturbed(perturbation, collection, lists)
         questions = {query: one.task.question for query, one in made.items()}
         candidates = {query: one.task.candidates for query, one in made.items()}
-        after = run(replace(collection, queries={**collection.queries, **questions}), candidates, repr(perturbation))
+        changed = replace(collection, queries={**collection.queries, **questions})
+        after = run(changed, candidates, name, place and place / "perturbed" / slug(name))
         if not (stopped := after.stopped):
             changes += [
-                _change(repr(perturbation), old, new, made, collection.qrels, measure)
+                _change(name, old, new, made, collection.qrels, measure)
                 for old, new in zip(before.rows, after.rows, strict=True)
             ]
     return Robustness(collection.name, measure, changes, stopped)

@@ -9,7 +9,7 @@ import pytest
 
 from rerank_plugins import Candidate, Embedding, InsertRank
 from rerank_plugins.errors import InvalidInput, Transient
-from rerank_plugins.evaluation import Ceiling, Collection, Reorders
+from rerank_plugins.evaluation import Ceiling, Collection, Reorders, compare
 from rerank_plugins.evaluation.changes import Change
 from rerank_plugins.evaluation.measures import measure
 from rerank_plugins.evaluation.perturbations import (
@@ -130,6 +130,13 @@ def test_a_folder_keeps_what_is_done(tmp_path: Path) -> None:
     first = found(Reversed(), InsertRank(bm25=None), backends=model, folder=tmp_path)
     assert len(model.requests) == 16
     assert found(Reversed(), InsertRank(bm25=None), backends=model, folder=tmp_path) == first
+    assert len(model.requests) == 16
+
+
+def test_what_a_comparison_left_in_the_folder_is_not_done_again(tmp_path: Path) -> None:
+    model = FakeModel("[2] > [1]")
+    compare(GRAIN, LISTS, [InsertRank(bm25=None)], backends=model, folder=tmp_path)
+    found(Reversed(), InsertRank(bm25=None), backends=model, folder=tmp_path)
     assert len(model.requests) == 16
 
 
