@@ -48,12 +48,12 @@ def attention(backend: TransformersLM, request: Attend) -> list[list[float]]:
     parts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     parts[0] = tokenizer(request.prefix)["input_ids"]
     before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
+    model.config._attn_implementation = "eager"
     try:
         with torch.inference_mode():
             found = model(input_ids=torch.tensor([list(chain(*parts))]), output_attentions=True).attentions
     finally:
-        model.set_attn_implementation(before)
+        model.config._attn_implementation = before
     layers = found[slice(*request.layers)] if request.layers else found
     mean = torch.stack([layer[0, :, -len(parts[-1]) :].float() for layer in layers]).mean(dim=(0, 1, 2)).tolist()
     ends = list(accumulate(map(len, parts[:-1])))
