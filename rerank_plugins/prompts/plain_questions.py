@@ -59,8 +59,14 @@ def _plain(row: object) -> str | None:
     if not isinstance(row, str) or len(row) > _LONGEST:
         return None
     printable = "".join(char if char.isprintable() else " " for char in encodable(row))
-    question = one_line(printable).strip(" *_\"'`")
+    question = _bare(one_line(printable).strip(" *_`"))
     return question if any(map(str.isalnum, without_references(question))) else None
+
+
+def _bare(question: str) -> str:
+    """A sub-question without the quotation marks around the whole of it."""
+    mark = question[:1]
+    return question.strip(mark) if mark in ('"', "'") and question.find(mark, 1) == len(question) - 1 else question
 
 
 def _key(question: str) -> frozenset[str]:

@@ -199,8 +199,8 @@ def _lines(text: str, query: str) -> Iterator[str]:
     """
     for line in text[:_LONGEST_TEXT].splitlines():
         mark = _MARK.match(line)
-        row = (line[mark.end() :] if mark else line).strip(" \t*_\"'`")
-        asks = row.endswith(("?", "？", "؟"))
+        row = (line[mark.end() :] if mark else line).strip(" \t*_`")
+        asks = row.rstrip("\"'").endswith(("?", "？", "؟"))
         alone = not re.search(r"[.!?:]\s", row)
         if (mark and asks) or ((mark or asks) and alone and same_subject(row, query)):
             yield row

@@ -70,6 +70,12 @@ def test_lines_become_one_line_without_control_characters() -> None:
     assert distinct(["Who\nwrote\u2028\x1b[31m Emma\ud800?"], "why?", 5)[0] == ("Who wrote [31m Emma\ufffd?",)
 
 
+def test_quotation_marks_go_where_they_stand_around_the_whole() -> None:
+    rows = ["'Emma' or 'Persuasion'?", '"Who wrote Emma?"', "'Emma', the novel", "'Emma' or 'Sanditon'", "'"]
+    kept, _ = distinct(rows, "why?", 5)
+    assert kept == ("'Emma' or 'Persuasion'?", "Who wrote Emma?", "'Emma', the novel", "'Emma' or 'Sanditon'")
+
+
 def test_references_are_numbers_of_one_or_two_digits() -> None:
     assert references("Is #1 near #12, in C#, at # 3 or #1990?") == {1, 12, 3}
     assert filled("Is #1 near #12?", {1: r"\1 #2", 12: "Bath"}) == r"Is \1 #2 near Bath?"
