@@ -99,6 +99,8 @@ def _attend(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
+    position_bias: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention in the plain way, with a look at its weights; the arguments are those of transformers' own."""
@@ -111,6 +113,11 @@ def _attend(
         scores = torch.tanh(scores / softcap) * softcap
     if attention_mask is not None:
         scores = scores + attention_mask[..., : key.shape[-2]]
-    weights = torch.softmax(scores, dim=-1, dtype=torch.float32)
+    if position_bias is not None:
+        scores = scores + position_bias
+    if s_aux is not None:  # a sink for each head, which takes its share and gives nothing
+        sinks = s_aux.reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+        scores = torch.cat([scores, sinks.to(scores.dtype)], dim=-1)
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32)[..., : key.shape[-2]]
     _watch.get().add(module.layer_idx, weights)
     return (weights.to(value.dtype) @ value).transpose(1, 2).contiguous(), None
