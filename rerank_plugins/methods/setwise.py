@@ -13,9 +13,11 @@ from rerank_plugins.methods.sorting import Asking, heap_top, tournament_top
 from rerank_plugins.prompts.checkpoints import SETWISE, template_of
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
-from rerank_plugins.requests import Chat, Choose, Reply, Request, Steps
+from rerank_plugins.requests import Chat, Choose, Failed, Reply, Request, Steps
 
 __all__ = ["Setwise"]
+
+_GIVES_UP_AFTER = 2  # round trips; each has cost all its tries already, and the next would wait for it
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -24,7 +26,8 @@ class Setwise(Options):
 
     To find 10 of 100 takes about 23 calls with sets of 20 (19 to 25), most of them one after another: 6 to begin with,
     in two round trips, and then about two for each further place. Only the order means anything ("order"). Where a
-    call fails or names nothing, the document that stood first in the set is taken for the best.
+    call fails or names nothing, the document that stood first in the set is taken for the best; after two round trips
+    that fail, for all that is left.
 
     Source: Setwise, arXiv 2310.09497, section 3, and Rank-R1, arXiv 2503.06034, which reasons before it answers and
     takes sets of 20. The prompt is this project's own unless a checkpoint's is asked for. Building the heap level by
@@ -96,12 +99,16 @@ class _Judge:
     candidates: Sequence[Candidate]
     method: Setwise
     answers: int = 0
+    silent: int = 0
     reasoning_of: dict[int, str] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 
     def best_of(self, sets: Sequence[Sequence[int]]) -> Asking:
-        """Compare within all sets in one round trip."""
+        """Compare within all sets in one round trip; where nobody answers any more, the first of each is the best."""
+        if self.silent >= _GIVES_UP_AFTER:
+            return [members[0] for members in sets]
         replies = yield [self._request([self.candidates[index].text for index in members]) for members in sets]
+        self.silent = self.silent + 1 if all(isinstance(reply, Failed) for reply in replies) else 0
         return [self._winner(reply, members) for reply, members in zip(replies, sets, strict=True)]
 
     def reasons(self, index: int) -> dict[str, str]:

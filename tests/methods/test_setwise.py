@@ -66,6 +66,7 @@ def test_where_all_fails_the_first_stage_stands_and_a_note_says_so() -> None:
     model = FakeModel(fails=lambda number, request: CallTimeout("late"))
     ranking = rerank(Setwise(), "q", documents(30), backends=model, limits=Limits(retries=0))
     assert ranking.order == list(range(30))
+    assert len(model.requests) == 2, "it does not go on asking where nobody answers"
     assert {note.kind for note in ranking.notes} == {"failed", "repaired"}
 
 
