@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rerank_plugins.errors import InvalidInput
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load"]
+__all__ = ["load", "located"]
 
 
 def load(
@@ -27,6 +30,25 @@ def load(
     tokenizer = AutoTokenizer.from_pretrained(name, **options)
     model: Any = AutoModelForCausalLM.from_pretrained(name, **{_dtype_option(): _dtype(dtype, place)}, **options)
     return model.to(place).eval(), tokenizer
+
+
+def located(model: str, gguf_file: str | None) -> tuple[str, str | None]:
+    """The folder or hub name, and the GGUF file in it.
+
+    Raises:
+        InvalidInput: There is no such file.
+    """
+    if gguf_file is None and model.lower().endswith(".gguf"):
+        path = Path(model).expanduser()
+        model, gguf_file = str(path.parent), path.name
+        found = path.is_file()
+    else:
+        found = gguf_file is None or not Path(model).is_dir() or (Path(model) / gguf_file).is_file()
+    if not found:
+        raise InvalidInput(
+            f"The model is a hub name, a folder or a GGUF file, and there is no file {gguf_file!r} in {model!r}."
+        )
+    return model, gguf_file
 
 
 def _best_device() -> str:

@@ -22,10 +22,12 @@ class States:
     Args:
         layers: Keys and values of each layer, each of shape (heads, tokens, size).
         before: What it keeps of the tokens before these, where they are no part of `layers`.
+        scales: By what numbers of 8 bits are multiplied, each of shape (heads, tokens, 1); None for other numbers.
     """
 
     layers: Sequence[Pair]
     before: States | None = None
+    scales: Sequence[Pair] | None = None
 
     @cached_property
     def tokens(self) -> int:
@@ -35,18 +37,38 @@ class States:
     @cached_property
     def bytes(self) -> int:
         """The memory of this stretch alone."""
-        return sum(kept.numel() * kept.element_size() for pair in self.layers for kept in pair)
+        pairs = [*self.layers, *(self.scales or ())]
+        return sum(kept.numel() * kept.element_size() for pair in pairs for kept in pair)
 
     @cached_property
     def chain(self) -> list[States]:
         """All stretches up to this one, in the order of their tokens."""
         return [*(self.before.chain if self.before else ()), self]
 
+    def of_layer(self, layer: int, part: int) -> torch.Tensor:
+        """The keys (part 0) or values (part 1) of one layer."""
+        kept = self.layers[layer][part]
+        return kept if self.scales is None else kept * self.scales[layer][part]
+
     def packed(self, dtype: torch.dtype | None, before: States | None) -> States:
         """The same with numbers of another precision, after the same tokens."""
+        import torch
+
         if dtype is None:
             return States(self.layers, before)
-        return States([(keys.to(dtype), values.to(dtype)) for keys, values in self.layers], before)
+        if dtype is not torch.int8:
+            return States([(keys.to(dtype), values.to(dtype)) for keys, values in self.layers], before)
+        scales = [(_scale(keys), _scale(values)) for keys, values in self.layers]
+        rounded = [
+            ((keys / a).round().to(dtype), (values / b).round().to(dtype))
+            for (keys, values), (a, b) in zip(self.layers, scales, strict=True)
+        ]
+        return States(rounded, before, scales)
+
+
+def _scale(kept: torch.Tensor) -> torch.Tensor:
+    """One for each head and token: what makes the largest number 127."""
+    return kept.abs().amax(dim=-1, keepdim=True).clamp(min=1e-6) / 127
 
 
 class Past:
@@ -114,14 +136,14 @@ class Past:
 
         first = self._rows[0]
         if first is not None and all(states is first for states in self._rows):
-            kept = torch.cat([stretch.layers[layer][part] for stretch in first.chain], dim=-2).to(like.dtype)
+            kept = torch.cat([stretch.of_layer(layer, part) for stretch in first.chain], dim=-2).to(like.dtype)
             return kept.expand(len(self._rows), *kept.shape)
         rows, heads, _, size = like.shape
         joined = like.new_zeros(rows, heads, self.width, size)
         for row, states in enumerate(self._rows):
             place = self.width - self.lengths[row]
             for stretch in states.chain if states else ():
-                kept = stretch.layers[layer][part]
+                kept = stretch.of_layer(layer, part)
                 joined[row, :, place : place + kept.shape[-2]] = kept
                 place += kept.shape[-2]
         return joined

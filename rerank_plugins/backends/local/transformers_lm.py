@@ -27,6 +27,7 @@ __all__ = ["TransformersLM"]
 # Reading gains nothing from more on a CPU, and a deadline is noticed only between batches. Writing does gain: each
 # step reads all weights, however many answers it lengthens.
 _READ_ON_CPU, _WRITTEN_ON_CPU, _ELSEWHERE = 512, 8192, 16384
+_KEPT_AS = (None, "float32", "float16", "bfloat16", "int8")
 _NO_THINKING: Mapping[str, Any] = {"enable_thinking": False}
 
 T = TypeVar("T")
@@ -65,7 +66,8 @@ class TransformersLM:
         thinking_tokens: What a thinking model may write on top of each request's `max_tokens`.
         trust_remote_code: Whether to run code that comes with the model.
         document_cache_bytes: Memory for what the model keeps of documents, the least recently used forgotten first.
-        document_cache_dtype: Its precision, such as "float16", which takes half of the room; None is the model's.
+        document_cache_dtype: Its precision: "float16" or "bfloat16" takes half of the room of 32 bits and "int8" little
+            more than a quarter; None is the model's.
 
     Raises:
         MissingExtra: torch or transformers is not installed, or for a GGUF file gguf or accelerate.
@@ -103,7 +105,12 @@ class TransformersLM:
             raise InvalidInput(
                 f"TransformersLM(document_cache_bytes=...) is a number of bytes, or 0, not {document_cache_bytes!r}."
             )
-        self._folder, self._gguf_file = _located(str(model), gguf_file)
+        if document_cache_dtype not in _KEPT_AS:
+            raise InvalidInput(
+                f"TransformersLM(document_cache_dtype=...) is one of {', '.join(map(repr, _KEPT_AS))}, "
+                f"not {document_cache_dtype!r}."
+            )
+        self._folder, self._gguf_file = model_files.located(str(model), gguf_file)
         require("TransformersLM", "transformers", "torch", "transformers")
         if self._gguf_file:
             require("TransformersLM with a GGUF file", "transformers", "gguf", "accelerate")
@@ -231,18 +238,3 @@ class TransformersLM:
 
         dtype = getattr(torch, self._cache_dtype) if self._cache_dtype else None
         return DocumentCache(self._cache_bytes, dtype) if self._cache_bytes else None
-
-
-def _located(model: str, gguf_file: str | None) -> tuple[str, str | None]:
-    """The folder or hub name, and the GGUF file in it."""
-    if gguf_file is None and model.lower().endswith(".gguf"):
-        path = Path(model).expanduser()
-        model, gguf_file = str(path.parent), path.name
-        found = path.is_file()
-    else:
-        found = gguf_file is None or not Path(model).is_dir() or (Path(model) / gguf_file).is_file()
-    if not found:
-        raise InvalidInput(
-            f"The model is a hub name, a folder or a GGUF file, and there is no file {gguf_file!r} in {model!r}."
-        )
-    return model, gguf_file
