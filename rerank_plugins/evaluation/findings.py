@@ -101,7 +101,9 @@ class Findings:
     def headline(self) -> str:
         """The answer in a sentence or two."""
         judged, better = [item for item in self.all if item.kind != "partial"], self.of_kind("better")
-        if not judged or self.baseline is None:
+        if not self.all or self.baseline is None:
+            return "No method was compared, so nothing can be said about any."
+        if not judged:
             return "No method was run on all queries, so nothing can be said about any."
         if not better:
             worse = len(self.of_kind("worse"))
