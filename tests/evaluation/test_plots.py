@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from rerank_plugins.errors import InvalidInput, MissingExtra
 from rerank_plugins.evaluation import MEASURES, Comparison, Row
+from rerank_plugins.evaluation.costs import SECONDS
 from rerank_plugins.evaluation.pictures.changes import changes, extremes
 from rerank_plugins.evaluation.pictures.labels import Box, apart, place, shortened
 from rerank_plugins.evaluation.plots import pareto, plot_changes, plot_movement, plot_tradeoff, save_plots
 from rerank_plugins.evaluation.records import Record
+from rerank_plugins.ranking import Usage
 from tests.made_up_comparison import made_up, row
 
 LABELS = ["FirstStage()", "Rebel()", "Setwise()"]
@@ -115,6 +117,18 @@ def test_the_oracle_is_a_line_and_no_point() -> None:
     figure = plot_tradeoff(comparison)
     assert len(markers(figure)) == 3
     assert f"best possible order of these candidates: {comparison.rows[-1].mean('nDCG@10'):.3f}" in drawn(figure)
+
+
+@pytest.mark.parametrize("seconds", [(0.00003,), (0.00003, 0.4, 12.0), (0.2, 0.3), (90.0, 600.0)])
+def test_no_two_ticks_read_the_same(seconds: tuple[float, ...]) -> None:
+    rows = [
+        replace(row(f"Rebel(turns={s})", ["q0"]), records={"q0": Record("q0", ("d0",), usage=Usage(seconds=s))})
+        for s in seconds
+    ]
+    axes = plot_tradeoff(replace(made_up(LABELS[:1], 1), rows=rows), SECONDS).axes[0]
+    low, high = axes.get_xlim()
+    ticks = [label.get_text() for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
+    assert len(ticks) == len(set(ticks)) >= 3
 
 
 def test_many_close_points_get_numbers_and_a_key() -> None:

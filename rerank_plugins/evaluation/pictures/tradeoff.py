@@ -114,8 +114,9 @@ def _spread(axes: Any, cost: Cost, amounts: Sequence[float]) -> None:
         axes.set_xticks([0.0, *(step * 10**power for power in range(floor(log10(most / step)) + 2))])
         axes.set_xlim(-0.35 * step, most * 2.5)
     else:
+        wide = max(most, 20 * cost.floor)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.set_xlim(-0.06 * most, most * 1.12)
+        axes.set_xlim(-0.06 * wide, wide * 1.12)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda amount, _: _tick(cost, amount)))
 
