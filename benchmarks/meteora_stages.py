@@ -205,11 +205,10 @@ def top_k(asked: tuple[Question, ...], k: float, embedder: Backend) -> Row:
 
 
 def stages(asking: Mapping[str, Any], elbow: str) -> dict[str, Meteora | tuple[Meteora, str]]:
-    """Each stage switched on in turn. Pairing cannot be off, so that pooling alone is read off `why`."""
+    """Each stage switched on in turn. Pooling cannot be off, so that what pairing alone chooses is read off `why`."""
     chosen = Meteora(**asking, elbow=elbow, verify=False, expand=0)  # type: ignore[arg-type] # one of its two values
     return {
         "pairing": (chosen, "pairing"),
-        "pooling alone": (chosen, "pooling"),
         "pairing + pooling": chosen,
         "pairing + pooling + expansion": replace(chosen, expand=1),
     }
