@@ -141,7 +141,7 @@ class TransformersLM:
 
     @property
     def stats(self) -> Stats:
-        """Passes through the model so far, and how much of them was padding."""
+        """Passes through the model so far, how much of them was padding, and how much had to be computed at least."""
         return Stats() if self._loaded.made is None else self._loaded.made[0].lm.stats
 
     def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
