@@ -147,6 +147,7 @@ def test_no_answer_at_all(run: Run, bread: str) -> None:
     assert ran.code == 3 and "No call of InsertRank() succeeded" in ran.said
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_what_is_done_and_says_so(bread: str, tmp_path: Path) -> None:
     arguments = [*over(bread), "--methods", "InsertRank", "--out", str(tmp_path / "out"), "--concurrency", "1"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rerank_plugins import Criterion
@@ -210,6 +210,7 @@ rows = st.dictionaries(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.recursive(rows | st.lists(rows), lambda i: st.lists(i) | st.dictionaries(st.text(), i), max_leaves=10))
 def test_whatever_the_data_scores_stay_in_their_scale(data: Any) -> None:
     for found in (read(json.dumps(data)), read(json.dumps(data)[:-2]), read("", parsed=data)):
