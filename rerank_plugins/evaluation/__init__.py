@@ -4,6 +4,8 @@ from rerank_plugins.evaluation.collection import Collection, read_collection, re
 from rerank_plugins.evaluation.compare import MEASURES, Ceiling, Comparison, Row, compare
 from rerank_plugins.evaluation.first_stages import by_bm25, by_embedding, from_run
 from rerank_plugins.evaluation.measures import measure
+from rerank_plugins.evaluation.peers import peer, peer_names
+from rerank_plugins.evaluation.robustness import Robustness, robustness
 from rerank_plugins.evaluation.systems import Oracle, Reorders
 
 __all__ = [
@@ -13,13 +15,17 @@ __all__ = [
     "Comparison",
     "Oracle",
     "Reorders",
+    "Robustness",
     "Row",
     "by_bm25",
     "by_embedding",
     "compare",
     "from_run",
     "measure",
+    "peer",
+    "peer_names",
     "read_collection",
     "read_qrels",
     "read_run",
+    "robustness",
 ]

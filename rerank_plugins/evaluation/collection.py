@@ -121,13 +121,13 @@ def _entry(columns: Sequence[str], number: int) -> tuple[str, str, float, float]
 
 
 def _columns(file: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(_text(file).splitlines(), start=1):
+    for number, line in _text_lines(file):
         if line.strip():
-            yield number, line.split("\t") if "\t" in line else line.split()
+            yield number, line.strip().split("\t") if "\t" in line else line.split()
 
 
 def _lines(file: Path, read: Callable[[Mapping[str, Any]], tuple[str, T]]) -> Iterator[tuple[str, T]]:
-    for number, line in enumerate(_text(file).splitlines(), start=1):
+    for number, line in _text_lines(file):
         if not line.strip():
             continue
         try:
@@ -152,6 +152,10 @@ def _id(entry: Mapping[str, Any]) -> str:
 
 def _found(folder: Path) -> Path:
     return next((folder / name for name in _QRELS if (folder / name).is_file()), folder / _QRELS[0])
+
+
+def _text_lines(file: Path) -> Iterator[tuple[int, str]]:
+    return enumerate(_text(file).split("\n"), start=1)  # JSON may hold what else `splitlines` takes for an end of line
 
 
 def _text(file: Path) -> str:

@@ -83,7 +83,7 @@ class MethodSystem:
     @property
     def key(self) -> str:
         """The models."""
-        return ", ".join(backend.identity or type(backend).__name__ for backend in self.backends)
+        return ", ".join(backend.identity or repr(backend) for backend in self.backends)
 
     @property
     def free(self) -> bool:

@@ -22,6 +22,7 @@ def lines(*entries: object) -> str:
 
 
 CORPUS = lines({"_id": "a", "title": "Rye", "text": "is dark."}, {"id": 7, "text": "Salt."}, {"_id": "e", "text": ""})
+SEPARATED = '{"_id": "s", "text": "one\u2028two"}\n'
 QUERIES = lines({"_id": "q", "text": "what is rye?"}, {"_id": "unjudged", "text": "?"})
 QRELS = "query-id\tcorpus-id\tscore\nq\ta\t2\nq\t7\t0\n"
 
@@ -36,6 +37,12 @@ def test_a_folder_in_beir_layout(tmp_path: Path) -> None:
     assert found.documents["a"].metadata == {"title": "Rye"}
     assert found.qrels == {"q": {"a": 2, "7": 0}}
     assert found.judged == ["q"]
+
+
+def test_odd_ends_of_lines_are_text(tmp_path: Path) -> None:
+    written(tmp_path, corpus_jsonl=CORPUS + SEPARATED, queries_jsonl=QUERIES, qrels_tsv=QRELS.replace("\n", "\r\n"))
+    found = read_collection(tmp_path)
+    assert found.documents["s"].text == "one\u2028two" and found.qrels == {"q": {"a": 2, "7": 0}}
 
 
 def test_judgements_may_lie_elsewhere(tmp_path: Path) -> None:
