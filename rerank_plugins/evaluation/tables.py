@@ -135,7 +135,7 @@ def _against(row: Row, base: Row, name: str) -> list[str]:
     found = row.against(base, name)
     if row is base or not found.queries:
         return ["", ""]
-    return [f"{found.mean:+.3f}{' *' if clear(found) else ''}", f"{found.p:.3f}"]
+    return [f"{found.mean:+.3f}{' *' if clear(found) else ''}", "<0.001" if found.p < 0.0005 else f"{found.p:.3f}"]
 
 
 def _number(value: float | None) -> str:
