@@ -38,7 +38,7 @@ HEAD = (
     "| all found |\n|---|---|---:|---:|---:|---:|---:|"
 )
 MERGED, COSINE, FUSED = FirstStage(), Embedding(), Fuse(Embedding(), FirstStage(), norm="rrf")
-LLM_QUESTIONS = 25
+LLM_QUESTIONS = 20
 
 
 def alone() -> dict[str, Method]:

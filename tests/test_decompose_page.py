@@ -58,7 +58,7 @@ def test_the_second_block_runs() -> None:
     assert len(BLOCKS) == 2
 
 
-@pytest.mark.parametrize("name", ["musique", "multihop"])
+@pytest.mark.parametrize("name", ["musique", "multihop", "small model"])
 def test_the_page_has_each_table(name: str) -> None:
     table = benchmark.block(name).search(PAGE)
     assert table

@@ -60,7 +60,7 @@ def _plain(row: object) -> str | None:
         return None
     printable = "".join(char if char.isprintable() else " " for char in encodable(row))
     question = _bare(one_line(printable).strip(" *_`"))
-    return question if any(map(str.isalnum, without_references(question))) else None
+    return question if any(map(str.isalpha, without_references(question))) else None
 
 
 def _bare(question: str) -> str:

@@ -57,7 +57,7 @@ def test_references_follow_what_they_name() -> None:
     assert kept == ("Who is it?", "Where is #1 or #1?", "When was #2 there, with #0, #0 and #0?")
 
 
-@pytest.mark.parametrize("row", ["", " \n", "???", "x" * 301, "\x00\x1b", "\ud800", "#1?"])
+@pytest.mark.parametrize("row", ["", " \n", "???", "x" * 301, "\x00\x1b", "\ud800", "#1?", "1", "1990?"])
 def test_what_is_no_question_is_left_out(row: str) -> None:
     assert distinct([row], "why?", 5) == ((), "has 1 unsound")
 
