@@ -6,11 +6,12 @@ import argparse
 import inspect
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods import method_class, method_names
+from rerank_plugins.requests import Request
 
 __all__ = ["add_parser"]
 
@@ -56,10 +57,16 @@ def _summary(cls: Any) -> str:
 
 
 def _asks(cls: Any) -> str:
-    needs = cls.needs
-    if isinstance(needs, property):
+    method = cls
+    if isinstance(cls.needs, property):
         try:
-            needs = cls().needs
+            method = cls()
         except (TypeError, InvalidInput):
             return "what its methods ask for"
-    return ", ".join(f"{kind.asks} ({kind.__name__})" for kind in needs) or "nothing"
+    wants = getattr(method, "wants", ())
+    wanted = f"; where something answers it, also for {_named(wants)}" if wants else ""
+    return (_named(method.needs) or "nothing") + wanted
+
+
+def _named(kinds: Iterable[type[Request]]) -> str:
+    return ", ".join(f"{kind.asks} ({kind.__name__})" for kind in kinds)
