@@ -13,6 +13,7 @@ from typing import Any
 from rerank_plugins.backends import Backend
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.commands.cache_file import CacheFile
+from rerank_plugins.commands.call_options import add_call_options, call_limits
 from rerank_plugins.commands.compare_output import all_failed, show, write
 from rerank_plugins.commands.models import add_model_options, backends_of, key_of, quieten
 from rerank_plugins.commands.progress import Progress
@@ -34,7 +35,6 @@ from rerank_plugins.evaluation.first_stages import Lists
 from rerank_plugins.evaluation.peers import peer, peer_names
 from rerank_plugins.evaluation.robustness import Robustness, robustness
 from rerank_plugins.evaluation.systems import System
-from rerank_plugins.limits import Limits
 from rerank_plugins.methods import Method, read_method
 from rerank_plugins.ranking import Usage
 from rerank_plugins.requests import Embed
@@ -116,18 +116,11 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    usual = Limits()
     group = parser.add_argument_group("limits")
     group.add_argument("--max-calls", type=int, metavar="N", help="calls to models, all methods together")
     group.add_argument("--max-tokens", type=int, metavar="N", help="tokens, all methods together")
     group.add_argument("--max-dollars", type=float, metavar="X", help="US dollars, all methods together")
-    group.add_argument(
-        "--concurrency", type=int, metavar="N", default=usual.max_concurrency, help="calls at once (%(default)s)"
-    )
-    group.add_argument(
-        "--timeout", type=float, metavar="S", default=usual.timeout_s, help="seconds for one call (%(default)s)"
-    )
-    group.add_argument("--retries", type=int, metavar="N", default=usual.retries, help="further tries (%(default)s)")
+    add_call_options(group)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -141,9 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
         lists = _some(_lists(arguments, collection, backends), arguments.queries)
         options: dict[str, Any] = {
             "backends": backends,
-            "limits": Limits(
-                max_concurrency=arguments.concurrency, timeout_s=arguments.timeout, retries=arguments.retries
-            ),
+            "limits": call_limits(arguments),
             "cache": stack.enter_context(closing(CacheFile(arguments.cache))) if arguments.cache else None,
             "price": _price(arguments),
             "folder": arguments.out,

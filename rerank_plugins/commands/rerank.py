@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.commands.cache_file import CacheFile
+from rerank_plugins.commands.call_options import add_call_options, call_limits
 from rerank_plugins.commands.lines import FORMAT, Task, lines_of, read_tasks
 from rerank_plugins.commands.models import add_model_options, backends_of, quieten
 from rerank_plugins.commands.progress import Progress
@@ -74,18 +75,11 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    usual = Limits()
     group = parser.add_argument_group("limits (of the whole run)")
     group.add_argument("--deadline", type=float, metavar="S", help="seconds for everything")
     group.add_argument("--max-calls", type=int, metavar="N", help="calls that may be sent")
     group.add_argument("--max-tokens", type=int, metavar="N", help="tokens that may be spent")
-    group.add_argument(
-        "--concurrency", type=int, metavar="N", default=usual.max_concurrency, help="calls at once (%(default)s)"
-    )
-    group.add_argument(
-        "--timeout", type=float, metavar="S", default=usual.timeout_s, help="seconds for one call (%(default)s)"
-    )
-    group.add_argument("--retries", type=int, metavar="N", default=usual.retries, help="further tries (%(default)s)")
+    add_call_options(group)
     group.add_argument(
         "--on-error", choices=["degrade", "raise"], default="degrade", help="go on without a failed call, or stop"
     )
@@ -190,13 +184,8 @@ class _Run:
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
-    return Limits(
-        max_concurrency=arguments.concurrency,
-        timeout_s=arguments.timeout,
-        deadline_s=arguments.deadline,
-        max_calls=arguments.max_calls,
-        max_tokens=arguments.max_tokens,
-        retries=arguments.retries,
+    return call_limits(
+        arguments, deadline_s=arguments.deadline, max_calls=arguments.max_calls, max_tokens=arguments.max_tokens
     )
 
 
