@@ -13,13 +13,13 @@ __all__ = ["add_call_options", "call_limits"]
 def add_call_options(group: Any) -> None:
     """Add how many calls run at once, how long one may take, and how often one is tried again."""
     usual = Limits()
-    for name, kind, default, help in (
+    for name, kind, default, says in (
         ("concurrency", int, usual.max_concurrency, "calls at once"),
         ("timeout", float, usual.timeout_s, "seconds for one call"),
         ("retries", int, usual.retries, "further tries"),
     ):
         metavar = "N" if kind is int else "S"
-        group.add_argument(f"--{name}", type=kind, metavar=metavar, default=default, help=f"{help} (%(default)s)")
+        group.add_argument(f"--{name}", type=kind, metavar=metavar, default=default, help=f"{says} (%(default)s)")
 
 
 def call_limits(arguments: argparse.Namespace, **further: Any) -> Limits:
