@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rerank_plugins.methods.elbow import ElbowRule, elbow
+from rerank_plugins.methods.meteora.elbow import ElbowRule, elbow
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods" / "meteora.md"
 BLOCK = re.compile(r"(<!-- elbow:.*?-->\n).*?(<!-- end -->)", re.S)

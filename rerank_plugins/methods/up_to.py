@@ -10,7 +10,7 @@ from rerank_plugins.candidates import Candidate, finite
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options, needs_of, wants_of
 from rerank_plugins.methods.compose import checked_methods
-from rerank_plugins.methods.elbow import ElbowRule, elbow
+from rerank_plugins.methods.meteora.elbow import ElbowRule, elbow
 from rerank_plugins.ranking import Note, Ranked, Ranking, ScoreKind, Verdict, settle
 from rerank_plugins.requests import Request, Steps
 

@@ -13,7 +13,7 @@ from langchain_rerank_plugins.documents import candidates_of, document_of
 from langchain_rerank_plugins.retrieval import read_documents
 from rerank_plugins.candidates import finite, well_formed
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.methods.placement import NUMBER_KEYS, SOURCE_KEYS
+from rerank_plugins.methods.meteora.placement import NUMBER_KEYS, SOURCE_KEYS
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import Found, Neighbours, Request
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rerank_plugins.criteria import Criterion
-from rerank_plugins.methods.gradings import Gradings
+from rerank_plugins.methods.rebel.gradings import Gradings
 from rerank_plugins.ranking import ScoreKind, Verdict
 
 __all__ = ["BelowFloor", "Rules", "conclude"]

@@ -4,7 +4,7 @@ import pytest
 
 from rerank_plugins import Candidate
 from rerank_plugins.errors import CallTimeout, Unanswered
-from rerank_plugins.methods.searches import Searches
+from rerank_plugins.methods.decompose.searches import Searches
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import Failed, Found, Retrieve
 

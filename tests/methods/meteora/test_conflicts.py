@@ -5,7 +5,7 @@ import random
 import hypothesis
 from hypothesis import strategies as st
 
-from rerank_plugins.methods.conflicts import losers
+from rerank_plugins.methods.meteora.conflicts import losers
 
 PAIRS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)).filter(lambda pair: pair[0] < pair[1]), unique=True)
 

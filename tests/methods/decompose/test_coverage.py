@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_plugins.methods.coverage import cover
+from rerank_plugins.methods.decompose.coverage import cover
 
 UNIT = st.floats(0, 1)
 

@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Literal, Self
 from rerank_plugins.candidates import Candidate, well_formed
 from rerank_plugins.errors import Unanswered
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.elbow import ElbowRule
-from rerank_plugins.methods.evidence import Evidence, Rules, conclude
-from rerank_plugins.methods.expansion import Expansion, expanded
-from rerank_plugins.methods.meteora_options import check_options, read_examples
-from rerank_plugins.methods.pairing import Pairing
-from rerank_plugins.methods.selection import Pooling
+from rerank_plugins.methods.meteora.elbow import ElbowRule
+from rerank_plugins.methods.meteora.evidence import Evidence, Rules, conclude
+from rerank_plugins.methods.meteora.expansion import Expansion, expanded
+from rerank_plugins.methods.meteora.options import check_options, read_examples
+from rerank_plugins.methods.meteora.pairing import Pairing
+from rerank_plugins.methods.meteora.selection import Pooling
+from rerank_plugins.methods.meteora.verifier import Verified, verified
 from rerank_plugins.methods.vectors import Vector, query_and_vectors, vectors_of
-from rerank_plugins.methods.verifier import Verified, verified
 from rerank_plugins.prompts.rationales import Example, parse_rationales, rationales_request
 from rerank_plugins.ranking import Note, Verdict
 from rerank_plugins.rationales import DOMAINS, Domain, Rationale, as_rationales

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from rerank_plugins import Candidate, Criterion
 from rerank_plugins.criteria import PAPER, RELEVANCE
-from rerank_plugins.methods.gradings import Gradings
-from rerank_plugins.methods.totals import Rules, conclude
+from rerank_plugins.methods.rebel.gradings import Gradings
+from rerank_plugins.methods.rebel.totals import Rules, conclude
 from rerank_plugins.ranking import Verdict, settle
 
 RUBRIC = [RELEVANCE, Criterion("depth", "It goes deep."), Criterion("age", "It is new.", 0.2, 10)]

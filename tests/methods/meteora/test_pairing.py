@@ -3,7 +3,7 @@
 import hypothesis
 from hypothesis import strategies as st
 
-from rerank_plugins.methods.pairing import converge, distinct
+from rerank_plugins.methods.meteora.pairing import converge, distinct
 
 TABLE = [[0.9, 0.8, 0.1], [0.7, 0.6, 0.2], [0.9, 0.1, 0.3], [0.0, 0.0, 0.0]]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import CallTimeout, Unanswered
-from rerank_plugins.methods.expansion import Expansion, expanded
+from rerank_plugins.methods.meteora.expansion import Expansion, expanded
 from rerank_plugins.requests import Failed, Found, Neighbours, Reply
 
 

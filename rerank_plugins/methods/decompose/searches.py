@@ -7,7 +7,7 @@ from typing import Any
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import Unanswered
-from rerank_plugins.methods.pool import Pool
+from rerank_plugins.methods.decompose.pool import Pool
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import Failed, Reply, Retrieve
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rerank_plugins.candidates import Candidate
-from rerank_plugins.methods.placement import document_order
+from rerank_plugins.methods.meteora.placement import document_order
 
 
 def chunk(source: str, number: object, source_key: str = "source", number_key: str = "chunk_index") -> Candidate:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from rerank_plugins.methods.selection import Fit, Pooling, fits, pooled, select
+from rerank_plugins.methods.meteora.selection import Fit, Pooling, fits, pooled, select
 
 NUMBER = st.floats(-3, 3).map(lambda value: round(value, 3))
 VECTORS = st.lists(st.lists(NUMBER, min_size=4, max_size=4), min_size=1, max_size=12)

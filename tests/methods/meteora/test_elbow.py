@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from rerank_plugins.methods.elbow import Cut, elbow, knee_elbow, paper_elbow
+from rerank_plugins.methods.meteora.elbow import Cut, elbow, knee_elbow, paper_elbow
 
 SORTED = st.lists(st.floats(-1, 1), min_size=1, max_size=60).map(lambda values: sorted(values, reverse=True))
 

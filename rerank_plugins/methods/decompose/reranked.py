@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rerank_plugins.methods.searches import Searches
+from rerank_plugins.methods.decompose.searches import Searches
 from rerank_plugins.ranking import Dropped, Ranked, Ranking, Verdict
 
 __all__ = ["Reranked"]

@@ -10,9 +10,9 @@ from rerank_plugins.candidates import Candidate, encodable, finite
 from rerank_plugins.criteria import PAPER, PRESETS, RELEVANCE, Criterion
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.calibration import deal
-from rerank_plugins.methods.gradings import Gradings, gathered
-from rerank_plugins.methods.totals import BelowFloor, Rules, conclude
+from rerank_plugins.methods.rebel.calibration import deal
+from rerank_plugins.methods.rebel.gradings import Gradings, gathered
+from rerank_plugins.methods.rebel.totals import BelowFloor, Rules, conclude
 from rerank_plugins.prompts.choices import choice_requests, expected_score
 from rerank_plugins.prompts.criteria import criteria_request, parse_criteria
 from rerank_plugins.prompts.grade_replies import parse_grades

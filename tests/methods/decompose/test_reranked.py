@@ -3,8 +3,8 @@
 import pytest
 
 from rerank_plugins import Candidate
-from rerank_plugins.methods.reranked import Reranked
-from rerank_plugins.methods.searches import Searches
+from rerank_plugins.methods.decompose.reranked import Reranked
+from rerank_plugins.methods.decompose.searches import Searches
 from rerank_plugins.ranking import Verdict, settle
 from rerank_plugins.requests import Found
 

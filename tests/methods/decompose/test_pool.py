@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rerank_plugins import Candidate
-from rerank_plugins.methods.pool import Pool
+from rerank_plugins.methods.decompose.pool import Pool
 
 
 def test_what_was_given_is_never_merged() -> None:

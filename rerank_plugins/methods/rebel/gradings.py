@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rerank_plugins.criteria import Criterion
-from rerank_plugins.methods.calibration import aligned
+from rerank_plugins.methods.rebel.calibration import aligned
 from rerank_plugins.prompts.grade_replies import Grades
 from rerank_plugins.ranking import Note
 

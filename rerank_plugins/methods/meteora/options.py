@@ -6,7 +6,7 @@ from typing import Any
 
 from rerank_plugins.candidates import finite
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.methods.pairing import PAIRINGS
+from rerank_plugins.methods.meteora.pairing import PAIRINGS
 from rerank_plugins.prompts.rationales import Example
 from rerank_plugins.rationales import DOMAINS, Domain, as_rationales
 

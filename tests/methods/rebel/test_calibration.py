@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rerank_plugins.methods.calibration import aligned, deal
+from rerank_plugins.methods.rebel.calibration import aligned, deal
 
 
 @given(st.integers(0, 200), st.integers(1, 25), st.integers(0, 8))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rerank_plugins.methods.elbow import Cut, ElbowRule, elbow
-from rerank_plugins.methods.pairing import PAIRINGS, Pairing
+from rerank_plugins.methods.meteora.elbow import Cut, ElbowRule, elbow
+from rerank_plugins.methods.meteora.pairing import PAIRINGS, Pairing
 from rerank_plugins.methods.vectors import Vector, cosine_table
 
 __all__ = ["Fit", "Pooling", "Selection", "fits", "pooled", "select"]

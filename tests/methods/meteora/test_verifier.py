@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from rerank_plugins.errors import CallTimeout, Unanswered
-from rerank_plugins.methods.verifier import Opinion, Verified, verified
+from rerank_plugins.methods.meteora.verifier import Opinion, Verified, verified
 from rerank_plugins.prompts.handles import handles
 from rerank_plugins.requests import Chat, ChatReply, Failed, Reply
 from rerank_plugins.testing import Judge, prompt_of

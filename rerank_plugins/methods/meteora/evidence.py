@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rerank_plugins.candidates import Candidate, well_formed
-from rerank_plugins.methods.expansion import Expansion
-from rerank_plugins.methods.pairing import Pairing
-from rerank_plugins.methods.placement import document_order
-from rerank_plugins.methods.selection import Fit, Pooling, Selection, fits, select
+from rerank_plugins.methods.meteora.expansion import Expansion
+from rerank_plugins.methods.meteora.pairing import Pairing
+from rerank_plugins.methods.meteora.placement import document_order
+from rerank_plugins.methods.meteora.selection import Fit, Pooling, Selection, fits, select
+from rerank_plugins.methods.meteora.verifier import Opinion
 from rerank_plugins.methods.vectors import Vector
-from rerank_plugins.methods.verifier import Opinion
 from rerank_plugins.ranking import Note, Verdict
 from rerank_plugins.rationales import Rationale
 

@@ -10,10 +10,10 @@ from rerank_plugins.candidates import Candidate, finite, well_formed
 from rerank_plugins.errors import InvalidInput, Unanswered
 from rerank_plugins.methods.base import Method, Options, needs_of, wants_of
 from rerank_plugins.methods.compose import checked_methods, pooled, together
-from rerank_plugins.methods.coverage import covering
 from rerank_plugins.methods.cross_encode import CrossEncode
-from rerank_plugins.methods.reranked import Reranked
-from rerank_plugins.methods.searches import Searches
+from rerank_plugins.methods.decompose.coverage import covering
+from rerank_plugins.methods.decompose.reranked import Reranked
+from rerank_plugins.methods.decompose.searches import Searches
 from rerank_plugins.prompts.bridges import answers_request, parse_answers
 from rerank_plugins.prompts.plain_questions import distinct, filled, references, without_references
 from rerank_plugins.prompts.subquestions import Plan, parse_subquestions, subquestions_request

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rerank_plugins.errors import Unanswered
-from rerank_plugins.methods.conflicts import losers
+from rerank_plugins.methods.meteora.conflicts import losers
 from rerank_plugins.prompts.checks import Check, check_request, parse_check
 from rerank_plugins.prompts.contradictions import Conflicts, contradiction_requests, parse_conflicts
 from rerank_plugins.ranking import Note
