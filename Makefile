@@ -33,7 +33,7 @@ fix: .venv/dev.stamp  ## let ruff mend what it can
 bench: .venv/dev.stamp  ## measure concurrency, own time and local batching, side by side
 	$(BIN)/python -m benchmarks own_time concurrency local_batches
 
-tables: .venv/dev.stamp  ## the comparison of the embedded models in docs/comparing.md; about ten minutes
+tables: .venv/dev.stamp  ## the comparison of the embedded models in docs/comparing.md; about five minutes
 	$(BIN)/python -m benchmarks.comparison --write
 
 clean:
