@@ -32,7 +32,8 @@ def test_a_notebook_runs_and_says_what_is_stored(name: str, tmp_path: Path) -> N
     pictures = sum(kind == "image/png" for kind, _ in data_of(notebook))
     assert all(stored), "every pattern finds something"
     client = nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
-    client.execute(env=os.environ | {"PYTHONPATH": str(ROOT)})
+    # Tests run side by side: threads that wait for each other would take seconds for what takes milliseconds.
+    client.execute(env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
     assert [told(notebook, pattern) for pattern in STABLE[name]] == stored, "run it again and store what it says"
     assert sum(kind == "image/png" for kind, _ in data_of(notebook)) == pictures
 
