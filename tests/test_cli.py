@@ -334,7 +334,12 @@ def spawn(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     own = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     command = [sys.executable, "-m", "rerank_plugins", *arguments]
-    return subprocess.Popen(command, **{"env": own} | pipes | options)
+    return subprocess.Popen(command, preexec_fn=_listening, **{"env": own} | pipes | options)
+
+
+def _listening() -> None:
+    """What runs in the background of a shell ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.slow

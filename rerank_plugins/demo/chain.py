@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
+from uuid import uuid4
 
 from rerank_plugins.backends import BatchBackend
 from rerank_plugins.candidates import Candidate
@@ -44,7 +45,7 @@ def retriever_over(passages: Mapping[str, Passage], embedder: BatchBackend, k: i
             return _vectors(embedder, [text], "query")[0]
 
     store = Chroma(
-        "rerank-plugins-demo",
+        f"rerank-plugins-demo-{uuid4().hex}",  # all clients in a process share their collections
         Embedder(),
         client=EphemeralClient(),  # any settings would clash with another one's in this process
         collection_metadata={"hnsw:space": "cosine"},

@@ -147,13 +147,20 @@ def test_no_answer_at_all(run: Run, bread: str) -> None:
     assert ran.code == 3 and "No call of InsertRank() succeeded" in ran.said
 
 
+def listening() -> None:
+    """What runs in the background of a shell ignores Ctrl-C, and so would its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.slow
 def test_an_interruption_keeps_what_is_done_and_says_so(bread: str, tmp_path: Path) -> None:
     arguments = [*over(bread), "--methods", "InsertRank", "--out", str(tmp_path / "out"), "--concurrency", "1"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     with ScriptedEndpoint([REVERSED], delay_s=0.4) as server:
         command = [sys.executable, "-m", "rerank_plugins", "compare", *arguments, *at(server)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, preexec_fn=listening
+        )
         deadline = time.monotonic() + 60
         while len(server.requests) < 3 and time.monotonic() < deadline:
             time.sleep(0.05)
