@@ -16,6 +16,8 @@ from rerank_plugins.ranking import order_by
 from rerank_plugins.requests import Chat, Failed
 from rerank_plugins.testing.endpoint import Fault, ScriptedEndpoint
 
+pytestmark = pytest.mark.slow  # most of it waits for servers that do not answer
+
 KEY = "sk-secret-123"
 TEXTS = [f"document {number} of this collection" for number in range(8)]
 BAD = "document 3 "
