@@ -12,8 +12,9 @@ PROJECTS := pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.t
 demo: .venv/demo.stamp  ## rerank the sample collection with the embedded models
 	$(BIN)/rerank-plugins demo
 
+# Two workers with a thread each: more threads than cores would wait for one another.
 test: check lowest  ## everything: real models, a real llama.cpp server, both frameworks, the oldest versions
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 check: .venv/dev.stamp  ## lint, types and the fast tests
 	$(BIN)/ruff check .
