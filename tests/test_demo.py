@@ -301,7 +301,9 @@ def test_a_chat_model_out_of_reach_is_said_before_anything_else(
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("smollm2")
-def test_the_figures_are_those_of_the_rankings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_figures_are_those_of_the_rankings(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("langchain_chroma", reason="the extra `demo` is not installed")
     from rerank_plugins.backends import embedded
 
@@ -310,6 +312,8 @@ def test_the_figures_are_those_of_the_rankings(capsys: pytest.CaptureFixture[str
         minilm = embedded.minilm()
     except MissingExtra as error:
         pytest.skip(str(error))
+    k = 4  # shorter lists than the demo's own take less time
+    monkeypatch.setattr("rerank_plugins.demo.run._RETRIEVED", k)
     rows = run_demo(as_json=True)
     printed = json.loads(capsys.readouterr().out)["rows"]
     assert [found["method"] for found in printed] == [
@@ -327,13 +331,14 @@ def test_the_figures_are_those_of_the_rankings(capsys: pytest.CaptureFixture[str
             assert figure == pytest.approx(recomputed(measured.rankings[KEYWORDS]), abs=1e-9)
     first, embedding, likelihood, fusion, small = printed
     assert first["calls"] == 0
-    assert fusion["calls"] == embedding["calls"] + likelihood["calls"] > 300
+    assert fusion["calls"] == embedding["calls"] + likelihood["calls"] > 120
     assert small["questions"] < first["questions"] == 20
 
     # The first stage, found without Chroma: the cosines themselves.
     data = sample.load()
     whole = [Candidate(passage.text, id=name) for name, passage in data.corpus.items()]
-    by_cosine = rerank_many(Embedding(), [(query, whole) for query in data.queries.values()], backends=minilm)
+    tasks = [(query, whole) for query in data.queries.values()]
+    by_cosine = rerank_many(Embedding(), tasks, backends=minilm, top_n=k)
     assert first["ndcg@10"] == pytest.approx(recomputed(by_cosine), abs=0.01)
     assert embedding["ndcg@10"] == pytest.approx(first["ndcg@10"], abs=0.01), "the store sorted by the same cosines"
     # A likelihood is never positive, and a document's score does not depend on the others in its list.
@@ -342,5 +347,5 @@ def test_the_figures_are_those_of_the_rankings(capsys: pytest.CaptureFixture[str
     shared = [
         (one[text], other[text]) for one, other in zip(texts, others, strict=True) for text in one if text in other
     ]
-    assert len(shared) > 20 and all(one == other <= 0 for one, other in shared)  # type: ignore[operator] # scores
+    assert len(shared) > 8 and all(one == other <= 0 for one, other in shared)  # type: ignore[operator] # scores
     assert "torch" in sys.modules, "a real model was asked"
