@@ -7,9 +7,9 @@ python -m benchmarks.meteora_costs --write     # and into the page
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
+from benchmarks._pages import show
 from benchmarks._simulation import Run, passage, simulate
 from rerank_plugins import Meteora, Rationale
 from rerank_plugins.requests import Chat
@@ -42,10 +42,7 @@ def table() -> str:
 
 def main() -> None:
     text = table()
-    print(text)
-    if "--write" in sys.argv:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(BLOCK.sub(lambda match: f"{match[1]}{text}{match[2]}", page), encoding="utf-8")
+    show(text, PAGE, BLOCK)
 
 
 if __name__ == "__main__":

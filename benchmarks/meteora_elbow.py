@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 import re
 import statistics
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks._pages import show
 from rerank_plugins.methods.meteora.elbow import ElbowRule, elbow
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods" / "meteora.md"
@@ -75,10 +75,7 @@ def tables() -> str:
 
 def main() -> None:
     text = tables()
-    print(text)
-    if "--write" in sys.argv:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(BLOCK.sub(lambda match: f"{match[1]}{text}{match[2]}", page), encoding="utf-8")
+    show(text, PAGE, BLOCK)
 
 
 if __name__ == "__main__":

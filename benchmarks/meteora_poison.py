@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks._pages import show
 from rerank_plugins import Meteora, Rationale, rerank
 from rerank_plugins.testing import FakeModel, Judge
 
@@ -230,10 +231,7 @@ def main() -> None:
     text += ", ".join(f"{name} {moved_by_order(procedure, 1.0):.0%}" for name, procedure in PROCEDURES.items()) + ".\n"
     if "--no-model" not in sys.argv:
         text += f"\n{perplexity_table(perplexities())}\n"
-    print(text)
-    if "--write" in sys.argv:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(BLOCK.sub(lambda match: f"{match[1]}{text}{match[2]}", page), encoding="utf-8")
+    show(text, PAGE, BLOCK)
 
 
 if __name__ == "__main__":

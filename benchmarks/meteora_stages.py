@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks._pages import show
 from rerank_plugins import Candidate, Embedding, Meteora, Ranking, Rationale, rerank_many
 from rerank_plugins.backends import ChunkNeighbours
 from rerank_plugins.backends.base import Backend
@@ -262,10 +262,7 @@ def main() -> None:
     }
     of_some = table(some, by_model, embedder)
     text = f"All {len(every)} questions:\n\n{of_all}\n\n{len(some)} of them:\n\n{of_some}\n"
-    print(text)
-    if "--write" in sys.argv:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(BLOCK.sub(lambda match: f"{match[1]}{text}{match[2]}", page), encoding="utf-8")
+    show(text, PAGE, BLOCK)
 
 
 if __name__ == "__main__":

@@ -64,3 +64,25 @@ def index_by_kind(backends: Iterable[Backend]) -> dict[type[Request], Backend]:
         for kind in backend.kinds:
             answering.setdefault(kind, backend)
     return answering
+
+
+class Wrapper:
+    """What a backend around another has of it: the kinds that it answers, its identity, and whether it retries.
+
+    Args:
+        backend: The backend that is wrapped.
+    """
+
+    def __init__(self, backend: CallBackend) -> None:
+        self.backend = backend
+        self.retries_itself = bool(getattr(backend, "retries_itself", False))
+
+    @property
+    def kinds(self) -> tuple[type[Request], ...]:
+        """Those of the backend."""
+        return self.backend.kinds
+
+    @property
+    def identity(self) -> str:
+        """That of the backend."""
+        return self.backend.identity

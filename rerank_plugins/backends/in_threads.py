@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerank_plugins.backends.base import CallBackend
-from rerank_plugins.requests import Reply, Request
+from rerank_plugins.backends.base import Wrapper
+from rerank_plugins.requests import Reply
 
 __all__ = ["InThreads"]
 
 
-class InThreads:
+class InThreads(Wrapper):
     """A backend without its async method, which would block the event loop: the driver gives each call a thread."""
-
-    def __init__(self, backend: CallBackend) -> None:
-        self.backend = backend
-        self.retries_itself = bool(getattr(backend, "retries_itself", False))
-
-    @property
-    def kinds(self) -> tuple[type[Request], ...]:
-        """Those of the backend."""
-        return self.backend.kinds
-
-    @property
-    def identity(self) -> str:
-        """That of the backend."""
-        return self.backend.identity
 
     def answer(self, request: Any, timeout: float | None) -> Reply:
         """Answer from the calling thread."""

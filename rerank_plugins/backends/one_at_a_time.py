@@ -7,14 +7,14 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rerank_plugins.backends.base import CallBackend
+from rerank_plugins.backends.base import CallBackend, Wrapper
 from rerank_plugins.errors import classify
-from rerank_plugins.requests import Failed, Reply, Request
+from rerank_plugins.requests import Failed, Reply
 
 __all__ = ["OneAtATime"]
 
 
-class OneAtATime:
+class OneAtATime(Wrapper):
     """A backend around a model that must not be called twice at once, or whose async methods block the event loop.
 
     Tokenizers and local runtimes fail or crash when two threads use them. There is no timeout per call, which is for
@@ -26,19 +26,8 @@ class OneAtATime:
     """
 
     def __init__(self, backend: CallBackend, model: object) -> None:
-        self.backend = backend
-        self.retries_itself = bool(getattr(backend, "retries_itself", False))
+        super().__init__(backend)
         self._lock = _lock_of(model)
-
-    @property
-    def kinds(self) -> tuple[type[Request], ...]:
-        """Those of the backend."""
-        return self.backend.kinds
-
-    @property
-    def identity(self) -> str:
-        """That of the backend."""
-        return self.backend.identity
 
     def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
         """Answer one after another; a request that fails fails alone."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rerank_plugins.backends import Backend
@@ -137,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
             "limits": call_limits(arguments),
             "cache": stack.enter_context(closing(CacheFile(arguments.cache))) if arguments.cache else None,
             "price": _price(arguments),
-            "folder": arguments.out,
+            "folder": arguments.out or _folder_for_now(arguments, stack),
             "observer": progress,
             "told": _Told(progress),
         }
@@ -156,6 +157,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         write(Path(arguments.out), comparison, changed, baseline, collection)
     return _exit_code(comparison)
+
+
+def _folder_for_now(arguments: argparse.Namespace, stack: ExitStack) -> str | None:
+    """Where robustness finds what the comparison did, so that it is not done again."""
+    return stack.enter_context(TemporaryDirectory()) if arguments.robustness else None
 
 
 def _methods(arguments: argparse.Namespace) -> list[Method | System]:
@@ -194,12 +200,7 @@ def _changed(
 
 def _left(ceiling: Ceiling, comparison: Comparison) -> Ceiling:
     """What the comparison left of it, a little at least, since nothing would mean no limit."""
-    usage = sum((row.usage for row in comparison.rows), Usage())
-    spent = {
-        "calls": usage.calls,
-        "tokens": usage.prompt_tokens + usage.completion_tokens,
-        "dollars": sum(row.dollars or 0.0 for row in comparison.rows),
-    }
+    spent = comparison.spent
     limits = {name: getattr(ceiling, name) for name in spent}
     least = {"calls": 1, "tokens": 1, "dollars": 1e-9}
     left = {name: None if limit is None else max(least[name], limit - spent[name]) for name, limit in limits.items()}

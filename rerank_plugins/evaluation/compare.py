@@ -123,6 +123,13 @@ class Comparison:
     rows: Sequence[Row]
     stopped: str = ""
 
+    @property
+    def spent(self) -> dict[str, float]:
+        """What all rows cost, under the names that a `Ceiling` has for it."""
+        usage = sum((row.usage for row in self.rows), Usage())
+        tokens, dollars = usage.prompt_tokens + usage.completion_tokens, sum(row.dollars or 0.0 for row in self.rows)
+        return {"calls": usage.calls, "tokens": tokens, "dollars": dollars}
+
     def row(self, label: str) -> Row:
         """The row of that label.
 

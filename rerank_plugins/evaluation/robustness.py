@@ -23,7 +23,6 @@ from rerank_plugins.evaluation.systems import System, Task
 from rerank_plugins.events import Observer
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods import Method
-from rerank_plugins.ranking import Usage
 
 __all__ = ["Change", "Robustness", "kendall_tau", "robustness"]
 
@@ -76,7 +75,7 @@ def robustness(
     [(1.0, 0.5, -1.0)]
     """
     _check(lists)
-    methods, purse = list(methods), _Purse(ceiling or Ceiling(), price)
+    methods, purse = list(methods), _Purse(ceiling or Ceiling())
     place = None if folder is None else Path(folder)
 
     def run(changed: Collection, candidates: Lists, name: str, folder: Path | None) -> Comparison:
@@ -136,18 +135,14 @@ def kendall_tau(before: Sequence[str], after: Sequence[str]) -> float:
 class _Purse:
     """What is left of a ceiling that several comparisons share."""
 
-    def __init__(self, ceiling: Ceiling, price: Price) -> None:
-        self._ceiling, self._price, self._spent, self._dollars = ceiling, price, Usage(), 0.0
+    def __init__(self, ceiling: Ceiling) -> None:
+        self._ceiling = ceiling
+        self._spent: dict[str, float] = {"calls": 0, "tokens": 0, "dollars": 0.0}
 
     @property
     def _rooms(self) -> dict[str, float | None]:
-        spent = {
-            "calls": self._spent.calls,
-            "tokens": self._spent.prompt_tokens + self._spent.completion_tokens,
-            "dollars": self._dollars,
-        }
-        limits = {name: getattr(self._ceiling, name) for name in spent}
-        return {name: None if limits[name] is None else limits[name] - spent[name] for name in spent}
+        limits = {name: getattr(self._ceiling, name) for name in self._spent}
+        return {name: None if limit is None else limit - self._spent[name] for name, limit in limits.items()}
 
     @property
     def left(self) -> Ceiling:
@@ -162,8 +157,7 @@ class _Purse:
 
     def pay(self, done: Comparison) -> None:
         """Take what a comparison cost."""
-        self._spent = sum((row.usage for row in done.rows), self._spent)
-        self._dollars += sum(row.dollars or 0.0 for row in done.rows)
+        self._spent = {name: self._spent[name] + cost for name, cost in done.spent.items()}
 
 
 def _check(lists: Lists) -> None:

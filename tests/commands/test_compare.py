@@ -124,6 +124,8 @@ def test_robustness_too(run: Run, bread: str, endpoint: ScriptedEndpoint) -> Non
     ran = run(*over(bread), "--methods", "InsertRank", "--robustness", *at(endpoint))
     assert ran.code == 0 and "Reversed" in ran.out
     assert len(endpoint.requests) > 6
+    asked = [str(request.body["messages"]) for request in endpoint.requests]
+    assert not set(asked[:6]) & set(asked[6:12]), "the lists as they are, are ranked once"
 
 
 @pytest.mark.slow
