@@ -13,7 +13,7 @@ __all__ = ["Backend", "BatchBackend", "CallBackend", "index_by_kind"]
 class Backend(Protocol):
     """What both forms have in common.
 
-    Args:
+    Attributes:
         kinds: The request types that it answers.
         identity: Model and parameters as one string, for the cache key and for messages; never a key. An empty
             string means that two replies cannot be told apart safely, so that nothing is cached.
