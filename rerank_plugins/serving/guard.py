@@ -106,7 +106,8 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(refusal: Refusal, path: str, send: Send) -> None:
-    headers = {"Content-Type": "application/json"} | dict(refusal.headers)
+    body = refusal.body(path)
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))} | dict(refusal.headers)
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": refusal.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": refusal.body(path)})
+    await send({"type": "http.response.body", "body": body})
