@@ -11,6 +11,7 @@ FORBIDDEN = {  # who must not import whom
     "methods": ("backends", "drive", "engine", "cli", "evaluation", "testing"),
     "prompts": ("methods", "backends", "drive", "engine", "cli", "evaluation", "testing"),
     "backends": ("methods", "prompts", "drive", "engine", "cli", "evaluation", "testing"),
+    "serving": ("commands", "cli", "demo", "evaluation", "testing"),
     "drive.py": ("cli", "evaluation", "testing"),
     "engine.py": ("drive", "cli", "evaluation", "testing"),
     **{f"{name}.py": ("methods", "prompts", "backends", "drive", "engine", "cli", "evaluation") for name in VALUES},

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
     from rerank_plugins.backends.recorded import RecordedReplies, Recording
     from rerank_plugins.backends.retrieval import BM25Retriever, Retriever
+    from rerank_plugins.backends.shared import SharedBatches
     from rerank_plugins.backends.vllm import VLLM
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Recording",
     "Retriever",
     "SentenceEmbedder",
+    "SharedBatches",
     "TransformersLM",
 ]
 

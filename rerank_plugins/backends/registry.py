@@ -36,6 +36,7 @@ BACKENDS: dict[str, Entry] = {
     "Recording": Entry("recorded", ()),  # answers what the backend inside it answers
     "Retriever": Entry("retrieval", (Retrieve,)),
     "SentenceEmbedder": Entry("local.sentence_embedder", (Embed,), "sentence-transformers"),
+    "SharedBatches": Entry("shared", ()),  # as above
     "TransformersLM": Entry("local.transformers_lm", (Chat, Choose, Likelihood, Attend), "transformers"),
     "VLLM": Entry("vllm", (Chat, Choose, Likelihood), "openai"),
 }

@@ -18,7 +18,6 @@ from rerank_plugins.commands.call_options import add_call_options, call_limits
 from rerank_plugins.commands.compare_output import all_failed, show, write
 from rerank_plugins.commands.models import add_model_options, backends_of, key_of, quieten
 from rerank_plugins.commands.progress import Progress
-from rerank_plugins.commands.tally import dollars
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.evaluation import (
     MEASURES,
@@ -39,6 +38,7 @@ from rerank_plugins.evaluation.systems import System
 from rerank_plugins.methods import Method, read_method
 from rerank_plugins.ranking import Usage
 from rerank_plugins.requests import Embed
+from rerank_plugins.tally import dollars
 
 __all__ = ["add_parser"]
 

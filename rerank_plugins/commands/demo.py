@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from rerank_plugins.commands.models import add_endpoint_options, chat_of, quieten
-from rerank_plugins.commands.tally import dollars
+from rerank_plugins.tally import dollars
 
 __all__ = ["add_parser"]
 

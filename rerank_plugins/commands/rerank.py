@@ -19,13 +19,13 @@ from rerank_plugins.commands.call_options import add_call_options, call_limits
 from rerank_plugins.commands.lines import FORMAT, Task, lines_of, read_tasks
 from rerank_plugins.commands.models import add_model_options, backends_of, quieten
 from rerank_plugins.commands.progress import Progress
-from rerank_plugins.commands.tally import Tally, dollars
 from rerank_plugins.drive import rerank_stream
 from rerank_plugins.errors import InvalidInput, UnmetNeed
 from rerank_plugins.events import Event
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods import Method, read_method
 from rerank_plugins.ranking import Ranking
+from rerank_plugins.tally import Tally, dollars
 
 __all__ = ["add_parser"]
 

@@ -10,11 +10,11 @@ import sys
 from typing import Any
 
 from rerank_plugins.commands.models import add_model_options, backends_of, quieten
-from rerank_plugins.commands.tally import dollars
 from rerank_plugins.errors import InvalidInput, UnmetNeed
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods import Method, read_method
 from rerank_plugins.ranking import Usage
+from rerank_plugins.tally import dollars
 
 __all__ = ["add_parser"]
 
@@ -36,6 +36,7 @@ a configuration:
   careful = "Rebel(window=20)"
 """
 _LOOPBACK = "127.0.0.1"
+_OWN_NAMES = ("localhost", _LOOPBACK, "[::1]")
 _MODEL_OPTIONS = (
     "On the command line they are --model (OpenAIChat), --lm (TransformersLM), --embedder (SentenceEmbedder) and "
     "--cross-encoder (CrossEncoder)."
@@ -64,6 +65,15 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--any-method", action="store_true", help="let requests name any method by its repr")
     parser.add_argument("--host", default=_LOOPBACK, help="the address to listen on (%(default)s: this machine alone)")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        dest="hosts",
+        metavar="NAME",
+        help="a name that clients may call it by, besides localhost; may be repeated. Without it a server with a key, "
+        "or one that listens on other addresses, answers to any name",
+    )
     parser.add_argument("--port", type=int, default=8000, metavar="N", help="the port (%(default)s); 0 for a free one")
     parser.add_argument("--server-key-env", metavar="VAR", help="the environment variable with the key to ask for")
     add_model_options(parser)
@@ -99,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UnmetNeed(f"{error} {_MODEL_OPTIONS}") from None
     listening = _listening(arguments.host, arguments.port)
     _say(f"Listening on {_address(listening)}")
-    if arguments.host not in (_LOOPBACK, "::1", "localhost") and arguments.server_key_env is None:
+    if not _stays_here(arguments.host) and arguments.server_key_env is None:
         _say("Whoever reaches this address can use it; --server-key-env asks for a key.")
     _serve(app, listening, grace_s=arguments.deadline)
     _say("Stopped.")
@@ -130,6 +140,7 @@ def _settings(arguments: argparse.Namespace) -> Any:
         ),
         any_method=arguments.any_method,
         key=_key(arguments.server_key_env),
+        hosts=_hosts(arguments),
         max_active=arguments.max_active,
         max_waiting=arguments.max_waiting,
         max_documents=arguments.max_documents,
@@ -145,6 +156,17 @@ def _named(text: str) -> tuple[str, Method]:
         return name.strip(), read_method(rest)
     method = read_method(text)
     return repr(method), method
+
+
+def _hosts(arguments: argparse.Namespace) -> tuple[str, ...] | None:
+    """What `Host` may say: where the server is open to this machine alone and asks for no key, only its own names."""
+    if not arguments.hosts and (arguments.server_key_env is not None or not _stays_here(arguments.host)):
+        return None
+    return (*_OWN_NAMES, *arguments.hosts)
+
+
+def _stays_here(host: str) -> bool:
+    return host in (_LOOPBACK, "::1", "localhost")
 
 
 def _key(variable: str | None) -> str | None:

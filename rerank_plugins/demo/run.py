@@ -14,13 +14,13 @@ from rerank_plugins import sample
 from rerank_plugins.backends import Backend, embedded
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.commands.progress import Progress
-from rerank_plugins.commands.tally import Tally
 from rerank_plugins.demo import chain, page
 from rerank_plugins.demo.figures import Bench, Row
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.events import Event
 from rerank_plugins.methods import Embedding, FirstStage, Fuse, InsertRank, Likelihood, Method
 from rerank_plugins.ranking import Usage
+from rerank_plugins.tally import Tally
 
 __all__ = ["QUESTION", "run_demo"]
 

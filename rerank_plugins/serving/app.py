@@ -25,7 +25,9 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is no JSON."},
     401: {"description": "The key is missing or wrong."},
     404: {"description": "There is no such model."},
+    408: {"description": "The body did not come in time."},
     413: {"description": "The body is too large, or there are too many documents."},
+    421: {"description": "The server does not answer to this host's name."},
     422: {"description": "A field is missing or wrong."},
     429: {"description": "The queue is full; `Retry-After` says when to try again."},
     503: {"description": "No model answered, or the deadline passed in the queue."},
@@ -50,7 +52,13 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.ready = False
-    app.add_middleware(Guard, key=settings.key, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        Guard,
+        key=settings.key,
+        hosts=None if settings.hosts is None else {name.lower() for name in settings.hosts},
+        max_body_bytes=settings.max_body_bytes,
+        body_timeout_s=settings.body_timeout_s,
+    )
     app.add_exception_handler(RequestValidationError, _refuse_fields)
     app.add_exception_handler(HTTPException, _refuse_path)
     _add_forms(app, service)

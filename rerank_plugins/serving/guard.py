@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 
 from rerank_plugins.serving.refusals import Refusal
@@ -23,22 +25,30 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 ]
+_PORT = re.compile(r":\d*$")
+_LONGEST_NAME = 100
 _log = logging.getLogger(__name__)
 
 
 class Guard:
-    """Checks the key and the size of a request, and turns what goes wrong behind it into an answer.
+    """Checks who asks and how much, stops the work for who has gone, and turns what goes wrong into an answer.
 
     Args:
         app: The application behind it.
         key: What the header `Authorization: Bearer ...` has to say; None asks for no key.
+        hosts: The names that the header `Host` may have, in small letters and without a port; None allows any.
         max_body_bytes: The largest request.
+        body_timeout_s: Seconds for a request to come in whole.
     """
 
-    def __init__(self, app: App, key: str | None, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: App, key: str | None, hosts: Collection[str] | None, max_body_bytes: int, body_timeout_s: float
+    ) -> None:
         self._app = app
         self._key = None if key is None else key.encode()
+        self._hosts = hosts
         self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; what is no HTTP goes straight to the application."""
@@ -64,11 +74,21 @@ class Guard:
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
+        self._check_host(headers.get(b"host", b""))
         if scope["path"] not in _OPEN:
             self._check_key(headers.get(b"authorization", b""))
-        body = await self._read(headers.get(b"content-length", b"0"), receive)
+        body = await self._read_in_time(headers.get(b"content-length", b"0"), receive)
         if body is not None:
-            await self._app(scope, _replayed(body, receive), send)
+            await self._answer(scope, body, receive, send)
+
+    def _check_host(self, header: bytes) -> None:
+        """Refuse names that are not ours: a site could point its own at this machine, and send what it likes."""
+        if self._hosts is None:
+            return
+        name = _PORT.sub("", header.decode("latin-1")).lower()
+        if name not in self._hosts:
+            sentence = f"This server does not answer to the host {name[:_LONGEST_NAME]!r}; --allow-host makes it do so."
+            raise Refusal(421, sentence)
 
     def _check_key(self, header: bytes) -> None:
         if self._key is None:
@@ -76,6 +96,13 @@ class Guard:
         kind, _, given = header.partition(b" ")
         if kind.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._key):
             raise Refusal(401, "This server asks for its key; send it as Authorization: Bearer KEY.")
+
+    async def _read_in_time(self, announced: bytes, receive: Receive) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                return await self._read(announced, receive)
+        except TimeoutError:
+            raise Refusal(408, f"The request did not come in whole within {self._body_timeout_s:g} s.") from None
 
     async def _read(self, announced: bytes, receive: Receive) -> bytes | None:
         """The whole body; None if the client went away. What is too large is refused before it is all in memory."""
@@ -91,18 +118,23 @@ class Guard:
             if not message.get("more_body") and len(body) <= self._max_body_bytes:
                 return bytes(body)
 
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Let the application answer; if the client goes away before it has, stop its work."""
+        gone = asyncio.ensure_future(receive())  # after the body comes nothing but word that the client has gone
+        parts: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    given = False
+        async def replayed() -> Message:
+            return parts.pop() if parts else await asyncio.shield(gone)
 
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+        work = asyncio.ensure_future(self._app(scope, replayed, send))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                await work
+        finally:
+            gone.cancel()
+            work.cancel()
+            await asyncio.gather(work, gone, return_exceptions=True)
 
 
 async def _refuse(refusal: Refusal, path: str, send: Send) -> None:

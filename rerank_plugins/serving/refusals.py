@@ -8,7 +8,10 @@ from collections.abc import Mapping
 
 from rerank_plugins.errors import RerankError
 
-__all__ = ["Refusal"]
+__all__ = ["HUNG_UP", "Refusal"]
+
+HUNG_UP = 499
+"""The status that metrics give a request whose client went away; nobody is there to be sent it."""
 
 _TEI_KINDS = {429: "Overloaded", 500: "Backend", 503: "Backend"}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
 from dataclasses import replace
 
+from rerank_plugins.backends.base import BatchBackend
+from rerank_plugins.backends.shared import SharedBatches
 from rerank_plugins.candidates import encodable
-from rerank_plugins.commands.tally import Tally
 from rerank_plugins.drive import arerank
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods import Method
@@ -16,8 +18,9 @@ from rerank_plugins.ranking import Ranking
 from rerank_plugins.serving.admission import Admission
 from rerank_plugins.serving.forms import Answer, Request
 from rerank_plugins.serving.metrics import Metrics
-from rerank_plugins.serving.refusals import Refusal
+from rerank_plugins.serving.refusals import HUNG_UP, Refusal
 from rerank_plugins.serving.settings import Settings
+from rerank_plugins.tally import Tally
 
 __all__ = ["Service"]
 
@@ -28,8 +31,8 @@ class Service:
     """Answers requests for rankings.
 
     Each request is a rerank of its own: its deadline, its budget and its failures are its own, and it is answered as
-    soon as it is done, whatever others take. The backends are shared. Calls to an endpoint run side by side; a local
-    model takes the batches of requests in turn, each of them full already where a request has a few documents.
+    soon as it is done, whatever others take. The backends are shared: calls to an endpoint run side by side, and a
+    local model computes what several requests ask of it in the same batches.
 
     Args:
         settings: What is served.
@@ -37,6 +40,9 @@ class Service:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._backends = [
+            SharedBatches(backend) if isinstance(backend, BatchBackend) else backend for backend in settings.backends
+        ]
         self.admission = Admission(settings.max_active, settings.max_waiting)
         self.metrics = Metrics(self.admission)
 
@@ -54,6 +60,9 @@ class Service:
             status = 200
         except Refusal as refusal:
             status = refusal.status
+            raise
+        except asyncio.CancelledError:
+            status = HUNG_UP
             raise
         finally:
             self.metrics.request(form, label, status)
@@ -73,7 +82,7 @@ class Service:
                 method,
                 asked.query,
                 texts,
-                backends=self.settings.backends,
+                backends=self._backends,
                 top_n=asked.keep,
                 limits=_what_is_left(self.settings.limits, time.monotonic() - arrived),
                 observer=tally,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,13 @@ class Settings:
         any_method: Whether the `model` field may also be a method's repr. Whoever can send a request can then choose
             how many calls it makes.
         key: What `Authorization: Bearer ...` has to say; None asks for no key.
+        hosts: The names by which clients may call the server, without a port, such as "localhost" or "[::1]"; None
+            allows any. Without a key they keep a site that points its own name at this machine from using the server.
         max_active: Rerankings under way at once.
         max_waiting: Requests that wait for their turn; those beyond are answered with 429.
         max_documents: The documents of one request.
         max_body_bytes: The size of one request.
+        body_timeout_s: Seconds for it to come in.
         price: The dollars of what was spent on the chat model, if they are known.
 
     Raises:
@@ -53,10 +56,12 @@ class Settings:
     limits: Limits = Limits(deadline_s=60.0)
     any_method: bool = False
     key: str | None = field(default=None, repr=False)
+    hosts: Collection[str] | None = None
     max_active: int = 8
     max_waiting: int = 32
     max_documents: int = 1000
     max_body_bytes: int = 8 * 2**20
+    body_timeout_s: float = 30.0
     price: Callable[[Usage], float | None] = lambda usage: None
 
     def __post_init__(self) -> None:
@@ -68,6 +73,10 @@ class Settings:
             raise InvalidInput("A key is a text that is not blank; leave it out for a server that asks for none.")
         for name, lowest in (("max_active", 1), ("max_waiting", 0), ("max_documents", 1), ("max_body_bytes", 1)):
             _check_whole(name, getattr(self, name), lowest)
+        if not self.body_timeout_s > 0:
+            raise InvalidInput(
+                f"Settings(body_timeout_s=...) is a time above 0 in seconds, not {self.body_timeout_s!r}."
+            )
         for method in self.methods.values():
             rerank_many(method, (), backends=self.backends)  # refuses what no backend answers
 
