@@ -8,10 +8,12 @@ from importlib.resources import files
 
 __all__ = ["document", "policy"]
 
+_SCRIPTS = ("basics", "server", "reasons", "columns", "code", "lines", "keys", "main")
+
 
 def document() -> str:
     """The page, with its style and its script inside."""
-    return _asset("page.html").replace("/*style*/", _asset("page.css")).replace("/*script*/", _asset("page.js"))
+    return _asset("page.html").replace("/*style*/", _asset("page.css")).replace("/*script*/", _script())
 
 
 def policy() -> str:
@@ -23,7 +25,7 @@ def policy() -> str:
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src '{_hash(_asset('page.js'))}'",
+            f"script-src '{_hash(_script())}'",
             f"style-src '{_hash(_asset('page.css'))}'",
             "connect-src 'self'",
             "base-uri 'none'",
@@ -31,6 +33,11 @@ def policy() -> str:
             "frame-ancestors 'none'",
         )
     )
+
+
+def _script() -> str:
+    """The parts as one script: they share their names, and one hash lets all of them run."""
+    return "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
 
 
 def _asset(name: str) -> str:

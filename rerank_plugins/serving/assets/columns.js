@@ -1,0 +1,113 @@
+// Columns: the list as it was, and beside it the list of each method.
+function columnBefore(documents) {
+  const cards = documents.map((text, index) => card({ index, text }, `${index + 1}`));
+  const fold = button("fold", "Show the order before", () => {
+    const open = section.classList.toggle("unfolded");
+    fold.textContent = open ? "Hide the order before" : "Show the order before";
+    fold.setAttribute("aria-expanded", open);
+  });
+  fold.setAttribute("aria-expanded", "false");
+  const section = column("Before", [made("p", "hint", "the first stage's order"), fold], [listOf(cards)]);
+  section.classList.add("before");
+  return section;
+}
+
+function columnAfter(documents, reply) {
+  const account = reply.rerank_plugins;
+  const { ranked, flagged, leftOut } = sorted(documents, reply);
+  const tops = topsOf([...ranked, ...flagged, ...leftOut].map((entry) => entry.why));
+  const placed = ranked.map((entry) => cardAfter(entry, tops, account.score_kind));
+  const gone = (entries) => entries.map((entry) => cardLeftOut(entry, tops));
+  return column(reply.model, [...methodOf(reply, account), cost(account), kept(ranked, [...flagged, ...leftOut])], [
+    listOf(placed),
+    ...group("Flagged by the verifier", gone(flagged)),
+    ...group("Left out", gone(leftOut)),
+    ...notes(account.notes),
+    ...codeOf(reply.model),
+  ]);
+}
+
+function column(title, facts, content) {
+  return made("section", "column", made("div", "about", made("h3", "", title), ...facts), made("div", "", ...content));
+}
+
+const listOf = (cards) => made("ol", "", ...cards);
+const group = (title, cards) => (cards.length ? [made("h4", "", `${title} (${cards.length})`), listOf(cards)] : []);
+
+function sorted(documents, reply) {
+  const ranked = reply.results.map(({ index, rerank_plugins: told }) => ({ ...told, index, text: documents[index] }));
+  const gone = reply.rerank_plugins.dropped.map((entry) => ({ ...entry, text: documents[entry.index] }));
+  const isFlagged = (entry) => Boolean(found(entry.why, "verdict")?.flagged);
+  return { ranked, flagged: gone.filter(isFlagged), leftOut: gone.filter((entry) => !isFlagged(entry)) };
+}
+
+function card({ index, text }, place, ...head) {
+  const element = made("li", "document", made("div", "head", made("span", "place", place), ...head), made("p", "text", text));
+  element.dataset.index = index;
+  element.tabIndex = -1;
+  return element;
+}
+
+function cardAfter(entry, tops, scoreKind) {
+  const element = card(entry, `${entry.rank}`, movement(entry), ...marks(entry, scoreKind), ...scored(entry.score, scoreKind));
+  return withReasons(element, entry.why, tops);
+}
+
+function cardLeftOut(entry, tops) {
+  const isFlagged = Boolean(found(entry.why, "verdict")?.flagged);
+  const element = card(entry, "\u2013", made("span", "was", `was ${entry.index + 1}`), made("span", isFlagged ? "mark flagged" : "reason", entry.reason));
+  element.classList.add("left-out");
+  return withReasons(element, entry.why, tops);
+}
+
+function movement({ rank, first_stage_rank: was }) {
+  const up = was - rank;
+  if (up === 0) return made("span", "move same", ...signed("=", "stays"));
+  const arrow = up > 0 ? `\u25b2 ${up}` : `\u25bc ${-up}`;
+  const words = `${up > 0 ? "up" : "down"} ${Math.abs(up)}, `;
+  return made("span", "moved", made("span", `move ${up > 0 ? "up" : "down"}`, ...signed(arrow, words)), made("span", "was", `was ${was}`));
+}
+
+function marks({ why, score }, scoreKind) {
+  const said = [
+    [found(why, "below_floor") === true, "below the floor"],
+    [found(why, "ranked_by_model") === false, "not named by the model"],
+    [found(why, "verdict")?.checked === false, "not checked"],
+    [score === null && scoreKind !== "order", "no score"],
+  ];
+  return said.filter(([holds]) => holds).map(([, text]) => made("span", "mark", text));
+}
+
+// Where only the order means anything the score is 1 / rank, which the place says already.
+const scored = (score, kind) => (score === null || kind === "order" ? [] : [made("span", "score", `score ${short(score)}`)]);
+
+function withReasons(element, why, tops) {
+  const shown = reasons(why, tops);
+  if (!shown.hasChildNodes()) return element;
+  const details = made("details", "why", made("summary", "", "Why ", made("span", "gist", gist(why))), shown);
+  element.append(details);
+  return element;
+}
+
+const methodOf = (reply, account) => (account.method === reply.model ? [] : [made("code", "", account.method)]);
+
+function cost(account) {
+  const read = account.prompt_tokens + account.completion_tokens;
+  const parts = [
+    counted(account.calls, "call"),
+    ...(read ? [`${counted(account.prompt_tokens, "token")} read, ${account.completion_tokens.toLocaleString("en")} written`] : []),
+    account.seconds < 0.1 ? `${Math.round(1000 * account.seconds)} ms` : `${account.seconds.toFixed(1)} s`,
+    ...(account.dollars === null ? [] : [`$${account.dollars.toFixed(account.dollars < 0.01 ? 5 : 3)}`]),
+  ];
+  return made("ul", "cost", ...parts.map((part) => made("li", "", part)));
+}
+
+function kept(ranked, gone) {
+  const moved = ranked.filter((entry) => entry.rank !== entry.first_stage_rank).length;
+  return made("p", "hint", `${moved} of ${ranked.length} moved${gone.length ? `, ${gone.length} left out` : ""}`);
+}
+
+function notes(all) {
+  const told = (note) => made("li", note.kind === "info" ? "" : "warning", made("b", "", note.kind), " ", note.message);
+  return all.length ? [made("h4", "", "Notes"), made("ul", "notes", ...all.map(told))] : [];
+}

@@ -1,0 +1,147 @@
+// Reasons: what a method says of a document, each kind in the form that suits it. What has no form of its own is listed
+// by its name, so that a method of one's own is explained too.
+const RELEVANCE_SCALE = 10;
+const NAMES = { bm25: "BM25", cross_encoder: "cross-encoder", query_log_likelihood: "query log-likelihood" };
+const SCALED_BY_THE_LIST = ["bm25", "adds"];
+
+const FORMS = {
+  relevance: (value, why) => [bar("relevance", value, RELEVANCE_SCALE, graded(value, RELEVANCE_SCALE, why.floor))],
+  criteria: (criteria) => criteria.map(criterion),
+  total: (value) => [row("total", short(value))],
+  floor: () => [],
+  below_floor: (below) => (below ? [row("order", "below the floor, and so by its relevance alone")] : []),
+  bm25: (value, why, tops) => [bar("BM25", value, tops.bm25, short(value)), ...shownAs(why)],
+  bm25_source: () => [],
+  shown: () => [],
+  ranked_by_model: (named) => (named ? [] : [row("order", "the model did not name it")]),
+  sorted_by_model: (sorted) => [row("order", sorted ? "sorted by the model" : "as before: not among those that the model sorted")],
+  dropped_after: (place) => [row("order", `eliminated as number ${place + 1}`)],
+  reason: (text) => [row("reason", made("q", "", text))],
+  reasoning: (text) => [row("reasoning", made("q", "", text))],
+  cosine: (value) => [bar("cosine", value, 1, short(value))],
+  pooled_cosine: (value) => [bar("pooled cosine", value, 1, short(value))],
+  probability: (value) => [bar("probability", value, 1, percent(value))],
+  probabilities: (each) => Object.entries(each).map(([label, value]) => bar(label, value, 1, percent(value))),
+  rationales: (each) => each.map(rationale),
+  best_rationale: (best, why) => (why.rationales?.length ? [] : [rationale(best)]),
+  selected_by: (stages) => (stages.length ? [row("chosen by", stages.join(" and "))] : []),
+  elbow: (elbow) => [row("elbow", `the first ${elbow.kept} are kept${elbow.found_by ? ` (${elbow.found_by})` : ""}`)],
+  expanded_from: (index) => [row("stands beside", `passage ${index + 1}`)],
+  verdict: (verdict) => [row("verifier", verified(verdict)), ...(verdict.reason ? [row("its reason", made("q", "", verdict.reason))] : [])],
+  searched_for: () => [],
+  serves: (served, why) => subquestions(served, why.searched_for ?? []),
+  fused: (parts, _, tops) => parts.map((part) => part_of(part, tops, bar("adds", part.adds, tops.adds, `${short(part.adds)}${times(part.weight)}`))),
+  cascade: (stages, _, tops) => stages.map((stage) => part_of(stage, tops, ...scoreOf(stage))),
+  rerank: (stage, _, tops) => [part_of(stage, tops, ...scoreOf(stage))],
+};
+
+function reasons(why, tops) {
+  const list = made("dl", "reasons");
+  for (const [name, value] of Object.entries(why)) if (!isEmpty(value)) list.append(...rows(name, value, why, tops));
+  return list;
+}
+
+function rows(name, value, why, tops) {
+  if (Object.hasOwn(FORMS, name)) return FORMS[name](value, why, tops);
+  return [row(NAMES[name] ?? (Array.isArray(why) ? `${Number(name) + 1}` : name.replaceAll("_", " ")), plain(value, tops))];
+}
+
+const isEmpty = (value) => value === null || value === "" || (typeof value === "object" && !Object.keys(value).length);
+
+function plain(value, tops) {
+  if (typeof value === "number") return short(value);
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return typeof value === "object" ? reasons(value, tops) : String(value);
+}
+
+const row = (label, ...content) => made("div", "row", made("dt", "", label), made("dd", "", ...content));
+
+function bar(label, value, scale, text) {
+  const fill = made("span", "fill");
+  fill.style.width = `${100 * Math.min(1, Math.max(0, scale > 0 ? value / scale : 0))}%`;
+  return row(label, made("span", "bar", fill), made("span", "number", text));
+}
+
+const times = (weight) => (weight === 1 ? "" : ` (weight ${short(weight)})`);
+const graded = (value, scale, floor) => `${short(value)} of ${scale}${typeof floor === "number" ? ` (floor ${short(floor)})` : ""}`;
+
+function criterion({ name, score, scale, weight, counted_as: instead }) {
+  if (typeof score === "number") return bar(name, score, scale, `${graded(score, scale)}${times(weight)}`);
+  return row(name, `not graded${typeof instead === "number" ? `, counted as ${short(instead)} of ${scale}` : ""}`);
+}
+
+function shownAs(why) {
+  const source = why.bm25_source === "candidates" ? "these passages" : why.bm25_source;
+  return [row("shown to model", `as ${why.shown ?? "nothing"}, from ${source}`)];
+}
+
+function rationale({ label, strategy, cosine }) {
+  const told = bar("rationale", cosine, 1, short(cosine));
+  told.lastChild.prepend(made("p", "", made("b", "", label), strategy ? `: ${strategy}` : ""));
+  return told;
+}
+
+function verified({ flagged, kind, confidence, contradicts, checked }) {
+  const sure = typeof confidence === "number" ? `, confidence ${percent(confidence)}` : "";
+  const against = contradicts.length ? ` (passage ${contradicts.map((index) => index + 1).join(", ")})` : "";
+  if (flagged) return `flagged: ${kind}${against}${sure}`;
+  return checked ? `no objection${sure}` : "could not check it";
+}
+
+function subquestions(served, searched) {
+  const places = new Map(served.map(({ subquestion, rank }) => [subquestion ?? 0, rank]));
+  const found = (number) => (places.has(number) ? `place ${places.get(number)}` : "not found for it");
+  const each = searched.map((question, place) => row(`sub-question ${place + 1}`, question, made("span", "number", found(place + 1))));
+  return [...each, ...(places.has(0) ? [row("the question", made("span", "number", found(0)))] : [])];
+}
+
+const scoreOf = ({ score }) => (typeof score === "number" ? [row("score", short(score))] : []);
+
+// One voice of several: its name, what it adds, its own reasons.
+function part_of({ method, why }, tops, ...first) {
+  const list = reasons(why, tops);
+  list.prepend(...first);
+  const part = row(method, list);
+  part.classList.add("part");
+  return part;
+}
+
+// The highest of the list, by which those bars are drawn that have no scale of their own.
+function topsOf(whys) {
+  const tops = {};
+  const look = (value) => {
+    for (const [name, entry] of Object.entries(value ?? {})) {
+      if (SCALED_BY_THE_LIST.includes(name) && typeof entry === "number") tops[name] = Math.max(tops[name] ?? 0, entry);
+      else if (typeof entry === "object") look(entry);
+    }
+  };
+  look(whys);
+  return tops;
+}
+
+// What a reason says wherever it stands: in its method's own reasons, or in those of a part.
+function found(why, name) {
+  if (Object.hasOwn(why, name)) return why[name];
+  const parts = [...(why.cascade ?? []), ...(why.fused ?? []), ...(why.rerank ? [why.rerank] : [])];
+  return parts.map((part) => found(part.why ?? {}, name)).findLast((value) => value !== undefined);
+}
+
+// The reasons in a few words, for the line that opens them.
+function gist(why) {
+  if (why.fused) return why.fused.map((part) => `${nameOf(part.method)} adds ${short(part.adds)}`).join(", ");
+  if (why.cascade) return gist(why.cascade.at(-1).why) || counted(why.cascade.length, "stage");
+  if (why.serves) return `serves ${counted(why.serves.filter((one) => one.subquestion).length, "sub-question")}`;
+  if (why.verdict?.flagged) return why.verdict.reason || why.verdict.kind;
+  if (why.best_rationale) return `nearest to “${why.best_rationale.label}”`;
+  if (why.criteria) return `relevance ${graded(why.relevance ?? 0, RELEVANCE_SCALE)}, ${counted(why.criteria.length, "criterion", "criteria")}`;
+  if (why.probabilities) return gistOfBest(Object.entries(why.probabilities));
+  const [name, value] = Object.entries(why).find(([, entry]) => typeof entry === "number") ?? [];
+  return name ? `${NAMES[name] ?? name.replaceAll("_", " ")} ${short(value)}` : "";
+}
+
+const nameOf = (method) => method.split("(")[0];
+
+function gistOfBest(each) {
+  const [label, value] = each.reduce((best, one) => (one[1] > best[1] ? one : best));
+  return `${label} ${percent(value)}`;
+}
