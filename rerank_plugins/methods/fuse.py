@@ -24,7 +24,8 @@ class Fuse(Options):
     """Add up what several methods say; put `FirstStage()` among them to let the first stage speak too.
 
     The methods run at once: it costs the calls of all of them, and the round trips of the longest. A document that a
-    method could not score counts as its average one. Scores are comparable within one query ("relative").
+    method could not score counts as its average one, and a method that failed on all of them says nothing. Nothing is
+    dropped, not even what a method leaves out. Scores are comparable within one query ("relative").
 
     Args:
         methods: The methods, at least one.
@@ -76,7 +77,11 @@ class Fuse(Options):
         rankings = [settle(verdict, candidates) for verdict in verdicts]
         everything = range(len(candidates) + len(added))
         weights = self.weights or (1.0,) * len(self.methods)
-        voices = [_by_rank(ranking) if self.norm == "rrf" else _by_score(ranking) for ranking in rankings]
+        heard = _by_rank if self.norm == "rrf" else _by_score
+        voices = [
+            heard(ranking) if verdict.order or verdict.scores else {}  # else it is the first stage's order
+            for verdict, ranking in zip(verdicts, rankings, strict=True)
+        ]
         totals = [
             sum(weight * voice.get(index, 0.0) for weight, voice in zip(weights, voices, strict=True))
             for index in everything

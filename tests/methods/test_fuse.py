@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rerank_plugins import Candidate, Embedding, FirstStage, Fuse, InsertRank, Likelihood, rerank
+from rerank_plugins import Candidate, Embedding, FirstStage, Fuse, InsertRank, Likelihood, UpTo, rerank
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.ranking import Verdict, order_by
 from rerank_plugins.requests import Chat, Embed, Steps
@@ -57,6 +57,21 @@ def test_a_document_without_a_score_counts_as_average() -> None:
     assert by_index(ranking) == [0.0, -1.0, 1.0, 0.0]
     assert ranking.order == [2, 0, 3, 1]
     assert any("2 of 4 documents were not ranked" in note.message for note in ranking.notes)
+
+
+@pytest.mark.parametrize("norm", ["zscore", "rrf"])
+@pytest.mark.parametrize("silent", [InsertRank(), Known((None,) * 4)], ids=repr)
+def test_a_method_that_fails_wholly_says_nothing(silent: Any, norm: Any) -> None:
+    model = FakeModel("I cannot say.")
+    beside = rerank(Fuse(SECOND, silent, norm=norm), "q", TEXTS, backends=model)
+    assert by_index(beside) == by_index(rerank(Fuse(SECOND, norm=norm), "q", TEXTS))
+    assert {part["adds"] for item in beside for part in item.why["fused"][1:]} == {0.0}
+
+
+def test_what_a_method_leaves_out_stays_in_the_list() -> None:
+    cut = UpTo(FIRST, elbow="knee")
+    assert rerank(cut, "q", TEXTS).dropped
+    assert rerank(Fuse(cut), "q", TEXTS).order == [3, 2, 1, 0]
 
 
 def test_the_first_stage_speaks_by_its_order() -> None:
