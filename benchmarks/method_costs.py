@@ -9,11 +9,12 @@ python -m benchmarks.method_costs --write     # and into the pages
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,8 @@ ALL: Sequence[Method] = (
     *(InContext(), YesNo(), Graded(), Setwise(), Eliminate(k=10), Rebel(turns=1), Rebel()),
     *(Meteora(min_pooled=5, max_pooled=5), Decompose()),
 )
+SHUFFLED = tuple(random.Random(0).sample(range(max(COUNTS)), max(COUNTS)))
+"""How much the pretended model prefers each document."""
 _NAMED = [Criterion(f"quality {n}", "It has what this question needs, in plenty and in detail.") for n in range(3)]
 _WRITTEN = [Rationale(f"what to look for {n}", "One sentence that says how such a passage reads.") for n in range(8)]
 _PARTS = ["how warm does a dough proof?", *(f"what does step {n} of a proof need?" for n in range(4))]
@@ -86,9 +89,10 @@ class Cost:
         return f"{self.calls} | {self.round_trips} | {self.read:,} | {self.written:,}"
 
 
-def cost(method: Method, count: int) -> Cost:
-    """Run a method over so many documents of 100 words, and count."""
-    model = _Consistent(_says(method), found=lambda asked: [Candidate(f"{asked.query} {n}") for n in range(asked.k)])
+@functools.cache
+def cost(method: Method, count: int, worths: tuple[int, ...] = SHUFFLED) -> Cost:
+    """Run a method over so many documents of 100 words, and count; a sort takes more calls for some orders."""
+    model = _Consistent(says(method, worths), worths)
     run = simulate(method, QUERY, [passage(number) for number in range(count)], model)
     numbers = sum(not isinstance(request, (Chat, Choose)) for request in model.requests)  # nothing is written for these
     return Cost(run.calls, run.round_trips, sum(map(_read, model.requests)), run.written - numbers)
@@ -127,35 +131,44 @@ def _text_of(request: Request) -> str:
     return request.query if isinstance(request, Retrieve) else ""
 
 
-def _says(method: Method) -> Grader | Judge | _Brief:
+def says(method: Method, worths: Sequence[int] = SHUFFLED) -> Callable[[Chat], str]:
+    """What the pretended model writes for a method."""
     if isinstance(method, Rebel):
         return Grader(lambda *_: 7.5, names=lambda _: _NAMED)
-    return Judge(rationales=_WRITTEN) if isinstance(method, Meteora) else _Brief()
+    return Judge(rationales=_WRITTEN) if isinstance(method, Meteora) else _Brief(worths)
 
 
 class _Consistent(FakeModel):
-    """Prefers the same documents each time, as the number of comparisons of a sort depends on it."""
+    """Prefers the same documents each time, and finds others for each question."""
+
+    def __init__(self, says: Callable[[Chat], str], worths: Sequence[int]) -> None:
+        super().__init__(says, found=lambda asked: [Candidate(f"{asked.query} {n}") for n in range(asked.k)])
+        self._worths = worths
 
     def answer(self, request: Request, timeout: float | None) -> Reply:
-        reply = super().answer(request, timeout)
-        if isinstance(request, Choose) and request.labels[0] == "A":
-            return Chosen(dict(zip(request.labels, _worths(request), strict=True)))
-        return reply
+        if not isinstance(request, Choose):
+            return super().answer(request, timeout)
+        self.requests.append(request)
+        shown = _shown(request, self._worths) if request.labels[0] == "A" else [0] * len(request.labels)
+        return Chosen(
+            {label: worth / len(self._worths) - 1 for label, worth in zip(request.labels, shown, strict=True)}
+        )
 
 
-def _worths(request: Chat | Choose) -> list[float]:
-    """How good the model finds each document: a fixed shuffle of all that there can be, below 0."""
-    shuffled = random.Random(0).sample(range(max(COUNTS)), max(COUNTS))
-    shown = re.findall(r"Passage (\d+)\.", request.messages[-1]["content"])
-    return [shuffled[int(number)] / max(COUNTS) - 1 for number in shown]
+def _shown(request: Chat | Choose, worths: Sequence[int]) -> list[int]:
+    """The worths of the documents in a prompt, in its order."""
+    return [worths[int(number)] for number in re.findall(r"Passage (\d+)\.", request.messages[-1]["content"])]
 
 
+@dataclass(frozen=True)
 class _Brief:
     """Answers with the least that a schema takes."""
 
+    worths: Sequence[int]
+
     def __call__(self, request: Chat) -> str:
         fields = (request.schema or {}).get("properties", {})
-        worths = _worths(request)
+        worths = _shown(request, self.worths)
         answers = {
             "ranking": list(range(len(worths), 0, -1)),
             "document": chr(ord("A") + max(range(len(worths)), key=worths.__getitem__, default=0)),

@@ -24,10 +24,10 @@ _GIVES_UP_AFTER = 2  # round trips; each has cost all its tries already, and the
 class Setwise(Options):
     """Find the best `k` by asking which of up to `set_size` documents is best; the rest keep first-stage order.
 
-    To find 10 of 100 takes about 23 calls with sets of 20 (19 to 25), most of them one after another: 6 to begin with,
-    in two round trips, and then about two for each further place. Only the order means anything ("order"). Where a
-    call fails or names nothing, the document that stood first in the set is taken for the best; after two round trips
-    that fail, for all that is left.
+    To find 10 of 100 takes about 23 calls with sets of 20 (19 to 25), most of them one after another: 6 or 7 to begin
+    with, in two or three round trips, and then about two for each further place. Only the order means anything
+    ("order"). Where a call fails or names nothing, the document that stood first in the set is taken for the best;
+    after two round trips in a row that fail, for all that is left.
 
     Source: Setwise, arXiv 2310.09497, section 3, and Rank-R1, arXiv 2503.06034, which reasons before it answers and
     takes sets of 20. The prompt is this project's own unless a checkpoint's is asked for. Building the heap level by

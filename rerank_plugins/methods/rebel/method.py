@@ -59,8 +59,8 @@ class Rebel(Options):
         anchors: Documents that are put into every batch on top of its own (at most half as many), where there are
             several batches. They show how strict each grading was, so that it can be evened out; they cost tokens, and
             no call. The default is from a simulation (`python -m benchmarks rebel_calibration`) of 20 to 100 documents:
-            where batches differ as much as grades of one document do, three anchors raise Kendall's tau by .02 to .08;
-            with steady graders they lose .004 at 20 documents and nothing at 50, and two lose up to .013. 0 for none.
+            where batches differ as much as grades of one document do, or twice as much, three anchors raise Kendall's
+            tau by .02 to .07; with steady graders they move it by .003 at most, and two lose up to .014. 0 for none.
         effort: What is written before the scores: "none", "brief" (a line per document) or "full" (a comparison).
         samples: How many independent gradings are averaged; they run at once, in differing orders of the documents.
         temperature: For grading; None is 0.7 with several samples, and the backend's own with one.
