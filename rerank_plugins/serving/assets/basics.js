@@ -31,7 +31,7 @@ function say(sentence, wrong = false) {
 
 function short(value) {
   if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
-  return value.toPrecision(3);
+  return `${Number(value.toPrecision(3))}`;
 }
 
 const percent = (value) => `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)}%`;

@@ -89,7 +89,12 @@ function withReasons(element, why, tops) {
   return element;
 }
 
-const methodOf = (reply, account) => (account.method === reply.model ? [] : [made("code", "", account.method)]);
+function methodOf(reply, account) {
+  if (account.method === reply.model) return [];
+  const code = made("code", "", account.method);
+  code.title = account.method; // it may be longer than the line that it has
+  return [code];
+}
 
 function cost(account) {
   const read = account.prompt_tokens + account.completion_tokens;
@@ -104,7 +109,12 @@ function cost(account) {
 
 function kept(ranked, gone) {
   const moved = ranked.filter((entry) => entry.rank !== entry.first_stage_rank).length;
-  return made("p", "hint", `${moved} of ${ranked.length} moved${gone.length ? `, ${gone.length} left out` : ""}`);
+  const parts = [`${moved} of ${ranked.length} moved`];
+  if (gone.length) parts.push(`${gone.length} left out`);
+  // A reply has only what was sent: the places between belong to what the method found itself.
+  const others = ranked.length ? ranked.at(-1).rank - ranked.length : 0;
+  if (others) parts.push(`${counted(others, "place")} taken by what the method found itself`);
+  return made("p", "hint", parts.join(", "));
 }
 
 function notes(all) {

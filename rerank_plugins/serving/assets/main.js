@@ -24,7 +24,7 @@ function fillSelects() {
   examples.forEach((example, place) => byId("sample").add(new Option(example.query, place)));
 }
 
-const named = (model) => (model.id === model.method ? model.id : `${model.id}: ${model.method}`);
+const named = ({ id, method }) => (id === method ? id : `${id}: ${method.length > 50 ? `${nameOf(method)}(\u2026)` : method}`);
 
 function passages() {
   const text = byId("passages").value;
@@ -55,7 +55,7 @@ async function submit(event) {
   const answers = await Promise.allSettled(names.map((model) => rerank(model, question, documents)));
   const stopped = waiting.signal.aborted;
   end();
-  if (stopped) return say("Stopped. The server still finishes what it has begun.");
+  if (stopped) return say("Stopped.");
   report(answers, names, question, documents);
 }
 
@@ -136,7 +136,7 @@ function overview(question, replies) {
     open.textContent = now ? "Close all reasons" : "Open all reasons";
   });
   const keys = made("p", "hint keys", "Arrow keys go from passage to passage, and across to the same one; Enter opens its reasons; Escape goes back to the question.");
-  return made("div", "overview", made("h2", "", question), ...(told ? [made("p", "agreement", told)] : []), open, keys);
+  return made("div", "overview", made("h2", "", question), open, ...(told ? [made("p", "agreement", told)] : []), keys);
 }
 
 function agreement(one, other) {

@@ -22,8 +22,8 @@ const FORMS = {
   pooled_cosine: (value) => [bar("pooled cosine", value, 1, short(value))],
   probability: (value) => [bar("probability", value, 1, percent(value))],
   probabilities: (each) => Object.entries(each).map(([label, value]) => bar(label, value, 1, percent(value))),
-  rationales: (each) => each.map(rationale),
-  best_rationale: (best, why) => (why.rationales?.length ? [] : [rationale(best)]),
+  rationales: (each) => each.map((one) => rationale(one, "rationale")),
+  best_rationale: (best, why) => (why.rationales?.length ? [] : [rationale(best, "nearest rationale")]),
   selected_by: (stages) => (stages.length ? [row("chosen by", stages.join(" and "))] : []),
   elbow: (elbow) => [row("elbow", `the first ${elbow.kept} are kept${elbow.found_by ? ` (${elbow.found_by})` : ""}`)],
   expanded_from: (index) => [row("stands beside", `passage ${index + 1}`)],
@@ -75,8 +75,8 @@ function shownAs(why) {
   return [row("shown to model", `as ${why.shown ?? "nothing"}, from ${source}`)];
 }
 
-function rationale({ label, strategy, cosine }) {
-  const told = bar("rationale", cosine, 1, short(cosine));
+function rationale({ label, strategy, cosine }, kind) {
+  const told = bar(kind, cosine, 1, short(cosine));
   told.lastChild.prepend(made("p", "", made("b", "", label), strategy ? `: ${strategy}` : ""));
   return told;
 }
