@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -141,6 +143,9 @@ def test_setwise_takes_as_many_calls_as_its_page_says(method: Setwise, bounds: t
     costs = [method_costs.cost(method, 100, order) for order in (tuple(range(100)), tuple(range(99, -1, -1)))]
     found = [cost.calls for cost in costs], [cost.round_trips for cost in costs]
     assert (min(found[0]), max(found[0]), min(found[1]), max(found[1])) == bounds
+    if method.sort == "heap":
+        shuffles = [tuple(random.Random(seed).sample(range(100), 100)) for seed in range(10)]
+        assert fmean(method_costs.cost(method, 100, order).calls for order in shuffles) == pytest.approx(23, abs=0.9)
 
 
 WORTH = {"Rye": 3.0, "Wheat": 2.0, "A stone": 1.0}

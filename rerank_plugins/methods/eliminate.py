@@ -81,12 +81,13 @@ class Eliminate(Options):
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         left, dropped = list(range(len(candidates))), list[int]()
+        reasoning_of: dict[int, str] = {}
         notes: list[Note] = []
         named = failed = 0
         while len(left) > self.k and failed < _GIVES_UP_AFTER:
             shown = left[-self.set_size :]
             (reply,) = yield [self._request(query, [candidates[index].text for index in shown])]
-            worst = self._worst(reply, shown, notes)
+            worst = self._worst(reply, shown, reasoning_of, notes)
             named += len(worst)
             failed = failed + 1 if isinstance(reply, Failed) else 0
             for index in (worst or shown[-1:])[: len(left) - self.k]:
@@ -94,7 +95,8 @@ class Eliminate(Options):
                 dropped.append(index)
         if len(candidates) > self.k and not named:
             return Verdict(order=(), notes=notes)
-        why = {index: {"dropped_after": place} for place, index in enumerate(dropped)}
+        said = {index: {"reasoning": words} for index, words in reasoning_of.items()}
+        why = {index: {"dropped_after": place, **said.get(index, {})} for place, index in enumerate(dropped)}
         return Verdict(order=[*left, *reversed(dropped)], why=why, notes=notes)
 
     def _request(self, query: str, texts: Sequence[str]) -> Request:
@@ -102,11 +104,15 @@ class Eliminate(Options):
             return label_request(query, texts, "worst")
         return pick_request(query, texts, "worst", reasoning=self.reasoning)
 
-    def _worst(self, reply: Reply, shown: Sequence[int], notes: list[Note]) -> list[int]:
+    def _worst(self, reply: Reply, shown: Sequence[int], reasoning_of: dict[int, str], notes: list[Note]) -> list[int]:
         """What the reply says can go, the worst first; nothing where it says nothing."""
         if self.by == "choose":
             return [shown[place] for place in chosen_first(reply, len(shown))][: self.at_once]
         pick = parse_pick(reply, len(shown))
         if pick.fault not in ("", "failed"):
             notes.append(Note("repaired", f"A reply {pick.fault}; the last document of the list goes instead."))
-        return [] if pick.position is None else [shown[pick.position]]
+        if pick.position is None:
+            return []
+        if pick.reasoning:
+            reasoning_of[shown[pick.position]] = pick.reasoning
+        return [shown[pick.position]]

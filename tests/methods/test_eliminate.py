@@ -102,3 +102,10 @@ def test_a_list_that_is_short_enough_asks_nobody() -> None:
 def test_a_wrong_option_gets_a_sentence(options: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidInput, match=words):
         Eliminate(**options)
+
+
+def test_reasoning_is_kept_beside_the_document_that_went() -> None:
+    model = FakeModel('{"reasoning": "It is off the topic.", "document": "B"}')
+    ranking = rerank(Eliminate(k=2, by="chat", reasoning=True), "q", ["a", "b", "c"], backends=model)
+    assert ranking.order == [0, 2, 1]
+    assert [item.why.get("reasoning") for item in ranking] == [None, None, "It is off the topic."]
