@@ -19,6 +19,7 @@ from rerank_plugins.requests import ChatReply, Failed, Found, Reply, Request
 __all__ = ["Cache", "ReplyCache", "decoded", "encoded", "key_of"]
 
 Cache = MutableMapping[str, str]
+"""What keeps replies: a digest to a reply as JSON."""
 
 _log = logging.getLogger(__name__)
 

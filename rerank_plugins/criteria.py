@@ -60,6 +60,7 @@ RELEVANCE = Criterion(
     weight=1.0,
     scale=10,
 )
+"""What every form of REBEL grades beside the other criteria."""
 
 PAPER = (
     Criterion("depth of content", "It goes into the matter: causes, details, conditions, examples."),
@@ -77,6 +78,7 @@ LEGAL = (
     Criterion("conditions and exceptions", "It gives a rule's requirements, definitions, time limits and exceptions."),
     Criterion("precise citation", "It names article, section, case or paragraph, so that a reader can look it up."),
 )
+"""For questions of law."""
 
 MEDICAL = (
     Criterion("strength of evidence", "Reviews and trials score highest, then cohorts, then single cases.", 0.7),
@@ -85,6 +87,7 @@ MEDICAL = (
     Criterion("authoritativeness", "Guideline bodies, regulators and peer-reviewed work score higher than opinion."),
     Criterion("recency", "It reflects present guidance; what has been superseded scores low."),
 )
+"""For questions on health and treatment."""
 
 NEWS = (
     Criterion("recency", "It covers the latest state of the events that the question is about.", 0.7),
@@ -93,6 +96,7 @@ NEWS = (
     Criterion("authoritativeness", "The outlet and the sources are named and known for checking what they print."),
     Criterion("background", "It gives the causes and the context that are needed to understand the event."),
 )
+"""For questions on current events."""
 
 SUPPORT = (
     Criterion("fit to product and version", "It is about the product, version, plan and platform in question.", 0.7),
@@ -101,6 +105,7 @@ SUPPORT = (
     Criterion("authoritativeness", "Official documentation and staff answers score higher than users' guesses."),
     Criterion("recency", "It fits the product as it is now; steps for menus that are gone score low."),
 )
+"""For questions about a product in use."""
 
 CODE = (
     Criterion("fit to language and version", "It is for the language, library and version in question.", 0.7),
@@ -109,6 +114,7 @@ CODE = (
     Criterion("pitfalls", "It covers errors, edge cases, security and concurrency where they matter."),
     Criterion("authoritativeness", "Source code and official references score higher than posts of unknown origin."),
 )
+"""For questions about programming."""
 
 PRESETS: Mapping[str, tuple[Criterion, ...]] = {
     "code": CODE,

@@ -65,4 +65,7 @@ class QueryEnded:
 
 
 Event = QueryStarted | CallStarted | CallRetried | CallEnded | QueryEnded
+"""What an observer is told."""
+
 Observer = Callable[[Event], object]
+"""What `observer=` takes; what it returns is not looked at."""

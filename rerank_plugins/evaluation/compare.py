@@ -24,6 +24,7 @@ from rerank_plugins.ranking import Usage
 __all__ = ["MEASURES", "Ceiling", "Comparison", "Row", "compare"]
 
 MEASURES = ("nDCG@10", "RR@10", "R@10", "AP", "Judged@10")
+"""What is measured unless something else is named: names of ir_measures."""
 
 Price = Callable[[Usage], float | None]
 """What the use of chat models costs in US dollars; None where that is not known."""
