@@ -1,7 +1,7 @@
 // Reasons: what a method says of a document, each kind in the form that suits it. What has no form of its own is listed
 // by its name, so that a method of one's own is explained too.
 const RELEVANCE_SCALE = 10;
-const NAMES = { bm25: "BM25", cross_encoder: "cross-encoder", query_log_likelihood: "query log-likelihood" };
+const NAMES = new Map([["bm25", "BM25"], ["cross_encoder", "cross-encoder"], ["query_log_likelihood", "query log-likelihood"]]);
 const SCALED_BY_THE_LIST = ["bm25", "adds"];
 
 const FORMS = {
@@ -43,8 +43,10 @@ function reasons(why, tops) {
 
 function rows(name, value, why, tops) {
   if (Object.hasOwn(FORMS, name)) return FORMS[name](value, why, tops);
-  return [row(NAMES[name] ?? (Array.isArray(why) ? `${Number(name) + 1}` : name.replaceAll("_", " ")), plain(value, tops))];
+  return [row(Array.isArray(why) ? `${Number(name) + 1}` : spelled(name), plain(value, tops))];
 }
+
+const spelled = (name) => NAMES.get(name) ?? name.replaceAll("_", " ");
 
 const isEmpty = (value) => value === null || value === "" || (typeof value === "object" && !Object.keys(value).length);
 
@@ -95,7 +97,8 @@ function subquestions(served, searched) {
   return [...each, ...(places.has(0) ? [row("the question", made("span", "number", found(0)))] : [])];
 }
 
-const scoreOf = ({ score }) => (typeof score === "number" ? [row("score", short(score))] : []);
+// A stage that gives reasons says its score among them, or has none but 1 / rank.
+const scoreOf = ({ score, why }) => (typeof score === "number" && isEmpty(why) ? [row("score", short(score))] : []);
 
 // One voice of several: its name, what it adds, its own reasons.
 function part_of({ method, why }, tops, ...first) {
@@ -136,7 +139,7 @@ function gist(why) {
   if (why.criteria) return `relevance ${graded(why.relevance ?? 0, RELEVANCE_SCALE)}, ${counted(why.criteria.length, "criterion", "criteria")}`;
   if (why.probabilities) return gistOfBest(Object.entries(why.probabilities));
   const [name, value] = Object.entries(why).find(([, entry]) => typeof entry === "number") ?? [];
-  return name ? `${NAMES[name] ?? name.replaceAll("_", " ")} ${short(value)}` : "";
+  return name ? `${spelled(name)} ${short(value)}` : "";
 }
 
 const nameOf = (method) => method.split("(")[0];
