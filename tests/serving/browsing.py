@@ -37,7 +37,8 @@ class Own:
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         yield []
-        why = {"constructor": "a word", "a list": [True, 1 / 3], "nothing": None, "<b>": HOSTILE}
+        why: dict[str, Any] = {"constructor": "a word", "a list": [True, 1 / 3], "nothing": None, "<b>": HOSTILE}
+        why |= {"verdict": "fine", "fused": 7, "criteria": {"one": "two"}, "bm25": "high"}
         return Verdict(order=range(len(candidates)), why=dict.fromkeys(range(len(candidates)), why))
 
 

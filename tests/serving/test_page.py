@@ -71,6 +71,27 @@ def test_each_script_that_there_is_is_in_the_page() -> None:
     assert all(part.read_text(encoding="utf-8") in page.document() for part in scripts)
 
 
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_borders_of_fields_and_lines_stand_out(scheme: int) -> None:
+    (style,) = Read(page.document()).inside["style"]
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6});", style.split("@media (prefers-color-scheme: dark)")[scheme]))
+    for name in ("edge", "accent", "up", "down"):
+        for ground in ("card", "paper"):
+            assert _contrast(colours[name], colours[ground]) >= 3, (name, ground)
+
+
+def _contrast(one: str, other: str) -> float:
+    """The ratio that WCAG 2 defines; 3 is the least for what is no text."""
+    low, high = sorted(map(_luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
 def test_every_field_has_a_label_and_the_result_is_announced() -> None:
     found = Read(page.document())
     labelled = {attrs["for"] for tag, attrs in found.tags if tag == "label"}

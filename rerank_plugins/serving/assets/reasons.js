@@ -42,8 +42,17 @@ function reasons(why, tops) {
 }
 
 function rows(name, value, why, tops) {
-  if (Object.hasOwn(FORMS, name)) return FORMS[name](value, why, tops);
-  return [row(Array.isArray(why) ? `${Number(name) + 1}` : spelled(name), plain(value, tops))];
+  const listed = () => [row(Array.isArray(why) ? `${Number(name) + 1}` : spelled(name), plain(value, tops))];
+  return Object.hasOwn(FORMS, name) ? attempt(() => FORMS[name](value, why, tops), listed) : listed();
+}
+
+// A method of one's own may mean something else by a name that is known here.
+function attempt(form, otherwise) {
+  try {
+    return form();
+  } catch {
+    return otherwise();
+  }
 }
 
 const spelled = (name) => NAMES.get(name) ?? name.replaceAll("_", " ");
@@ -125,21 +134,28 @@ function topsOf(whys) {
 // What a reason says wherever it stands: in its method's own reasons, or in those of a part.
 function found(why, name) {
   if (Object.hasOwn(why, name)) return why[name];
-  const parts = [...(why.cascade ?? []), ...(why.fused ?? []), ...(why.rerank ? [why.rerank] : [])];
-  return parts.map((part) => found(part.why ?? {}, name)).findLast((value) => value !== undefined);
+  const parts = [why.cascade, why.fused, why.rerank].flat().filter((part) => part?.why);
+  return parts.map((part) => found(part.why, name)).findLast((value) => value !== undefined);
 }
 
 // The reasons in a few words, for the line that opens them.
-function gist(why) {
+const gist = (why) => attempt(() => gistOf(why), () => "");
+
+function gistOf(why) {
   if (why.fused) return why.fused.map((part) => `${nameOf(part.method)} adds ${short(part.adds)}`).join(", ");
   if (why.cascade) return gist(why.cascade.at(-1).why) || counted(why.cascade.length, "stage");
   if (why.serves) return `serves ${counted(why.serves.filter((one) => one.subquestion).length, "sub-question")}`;
   if (why.verdict?.flagged) return why.verdict.reason || why.verdict.kind;
   if (why.best_rationale) return `nearest to “${why.best_rationale.label}”`;
-  if (why.criteria) return `relevance ${graded(why.relevance ?? 0, RELEVANCE_SCALE)}, ${counted(why.criteria.length, "criterion", "criteria")}`;
+  if (why.criteria) return gistOfCriteria(why);
   if (why.probabilities) return gistOfBest(Object.entries(why.probabilities));
   const [name, value] = Object.entries(why).find(([, entry]) => typeof entry === "number") ?? [];
   return name ? `${spelled(name)} ${short(value)}` : "";
+}
+
+function gistOfCriteria({ relevance, criteria }) {
+  const first = relevance === null ? "relevance not graded" : `relevance ${graded(relevance, RELEVANCE_SCALE)}`;
+  return criteria.length ? `${first}, ${counted(criteria.length, "criterion", "criteria")}` : first;
 }
 
 const nameOf = (method) => method.split("(")[0];
