@@ -106,10 +106,15 @@ def table(page: str) -> str:
 
 
 def overview() -> str:
-    """What each method costs, side by side."""
-    head = [f"{what}, N = {count}" for count in COUNTS for what in ("calls", "round trips", "tokens read", "written")]
+    """What each method costs, side by side; tokens for the longer list."""
+    few, many = COUNTS
+    head = [f"{what}, {count}" for what in ("calls", "round trips") for count in COUNTS]
+    head += [f"tokens {what}, {many}" for what in ("read", "written")]
     lines = [f"| method | {' | '.join(head)} |", f"|---|{'---:|' * len(head)}"]
-    lines += [f"| `{method!r}` | {' | '.join(str(cost(method, count)) for count in COUNTS)} |" for method in ALL]
+    for method in ALL:
+        short, long = cost(method, few), cost(method, many)
+        calls = f"{short.calls} | {long.calls} | {short.round_trips} | {long.round_trips}"
+        lines.append(f"| `{method!r}` | {calls} | {long.read:,} | {long.written:,} |")
     return "\n".join(lines) + "\n"
 
 
