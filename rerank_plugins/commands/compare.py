@@ -193,18 +193,8 @@ def _changed(
     """What changes that should not matter do; nothing where the comparison itself is partial."""
     if not arguments.robustness or comparison.stopped:
         return None
-    return robustness(
-        collection, lists, methods, measure=arguments.measures[0], ceiling=_left(ceiling, comparison), **options
-    )
-
-
-def _left(ceiling: Ceiling, comparison: Comparison) -> Ceiling:
-    """What the comparison left of it, a little at least, since nothing would mean no limit."""
-    spent = comparison.spent
-    limits = {name: getattr(ceiling, name) for name in spent}
-    least = {"calls": 1, "tokens": 1, "dollars": 1e-9}
-    left = {name: None if limit is None else max(least[name], limit - spent[name]) for name, limit in limits.items()}
-    return Ceiling(**left)
+    # The whole ceiling: robustness finds the comparison in the folder, and counts what it cost.
+    return robustness(collection, lists, methods, measure=arguments.measures[0], ceiling=ceiling, **options)
 
 
 def _collection(arguments: argparse.Namespace) -> Collection:

@@ -126,6 +126,9 @@ def test_robustness_too(run: Run, bread: str, endpoint: ScriptedEndpoint) -> Non
     assert len(endpoint.requests) > 6
     asked = [str(request.body["messages"]) for request in endpoint.requests]
     assert not set(asked[:6]) & set(asked[6:12]), "the lists as they are, are ranked once"
+    whole = run(*over(bread), "--methods", "InsertRank", "--robustness", "--max-calls", str(len(asked)), *at(endpoint))
+    assert whole.code == 0
+    assert whole.out.partition("Reversed")[2] == ran.out.partition("Reversed")[2], "a ceiling of just what it costs"
 
 
 @pytest.mark.slow
