@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zlib
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = {page.stem: page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
 OURS = ("index", "data_model", "backends", "adapters", "limits", "security")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PASSAGES = [f"Passage {number} on bread." for number in range(6)]
 DOCUMENTED = (
     "rerank_plugins",
@@ -138,6 +140,36 @@ def test_in_another_framework() -> None:
     assert isinstance(Candidate(best["body"]), Candidate)
     assert {best["key"], _["key"]} == {"a", "b"}
     assert best["explanation"]["first_stage_score"] == best["score"]
+
+
+# What makes the site
+
+
+def tool(name: str) -> Any:
+    """A module of docs/_tools, which is no package."""
+    specification = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / "_tools" / f"{name}.py")
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_examples_in_docstrings_are_fenced() -> None:
+    pytest.importorskip("griffe")
+    found = doctest.testmod(tool("doctests"))
+    assert found.attempted and not found.failed
+
+
+def test_links_are_those_of_a_code_host(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("mkdocs")
+    target = tool("pages")._target
+    assert target("../CONTRIBUTING.md#style", "docs/index.md", "index.md") == "contributing.md#style"
+    assert target("../docs/comparing.md", "notebooks/compare.ipynb", "notebooks/compare.md") == "../comparing.md"
+    assert target("compare.ipynb", "notebooks/rebel.ipynb", "notebooks/rebel.md") == "compare.md"
+    assert target("#here", "docs/index.md", "index.md") == "#here"
+    assert not caplog.records
+    target("../Makefile", "docs/index.md", "index.md")
+    assert "which the site does not show" in caplog.text
 
 
 # The site
@@ -261,3 +293,23 @@ def test_search_finds_what_the_pages_say(site: Path) -> None:
     index = (site / "search" / "search_index.json").read_text(encoding="utf-8")
     assert "each candidate exactly once" in index
     assert "rerank_plugins.ranking.settle" in index
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs a browser: chromium or google-chrome on the path")
+def test_a_browser_searches_from_a_folder_and_asks_nobody(site: Path) -> None:
+    pytest.importorskip("playwright.sync_api", reason="needs a driver for browsers: pip install playwright")
+    from playwright.sync_api import sync_playwright
+
+    asked: list[str] = []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto((site / "methods" / "rebel.html").as_uri())
+        page.keyboard.press("/")
+        page.keyboard.type("invariant")
+        found = page.locator(".md-search-result__link", has_text="The data model").first
+        found.wait_for(timeout=20_000)
+        browser.close()
+    assert asked and all(url.startswith(site.as_uri()) for url in asked)

@@ -1,4 +1,4 @@
-"""Docstrings as the site shows them: a doctest in a docstring is Python, and no quotation of Markdown."""
+"""Docstrings as the site shows them: what is no running text, such as a doctest, stands between fences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import griffe
 
 
 class Doctests(griffe.Extension):
-    """Puts the examples of each docstring between fences."""
+    """Puts the examples and trees of each docstring between fences."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         if obj.docstring is not None:
@@ -16,18 +16,15 @@ class Doctests(griffe.Extension):
 
 
 def fenced(text: str) -> str:
-    """Put fences around each paragraph that begins with a prompt.
+    """Put fences around each paragraph that begins with a prompt or holds the branch of a tree.
 
-    >>> print(fenced("Adds.\\n\\n>>> 1 + 1\\n2\\n\\nAnd so on."))
-    Adds.
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
-    <BLANKLINE>
-    And so on.
+    >>> fenced("Adds.\\n\\n>>> 1 + 1\\n2").splitlines()
+    ['Adds.', '', '```pycon', '>>> 1 + 1', '2', '```']
     """
-    return "\n\n".join(
-        f"```pycon\n{paragraph}\n```" if paragraph.startswith(">>> ") else paragraph for paragraph in text.split("\n\n")
-    )
+    return "\n\n".join(map(_fenced, text.split("\n\n")))
+
+
+def _fenced(paragraph: str) -> str:
+    if paragraph.startswith(">>> "):
+        return f"```pycon\n{paragraph}\n```"
+    return f"```text\n{paragraph}\n```" if "├── " in paragraph else paragraph

@@ -80,12 +80,14 @@ def _expanded(nav: Any, pages: list[str]) -> Any:
     if isinstance(nav, dict):
         return {title: _expanded(item, pages) for title, item in nav.items()}
     if isinstance(nav, list):
-        return [entry for item in nav for entry in (_fitting(item, pages) or [_expanded(item, pages)])]
+        return [entry for item in nav for entry in _entries(item, pages)]
     return nav
 
 
-def _fitting(item: Any, pages: list[str]) -> list[str]:
-    return [page for page in pages if Path(page).match(item)] if isinstance(item, str) and "*" in item else []
+def _entries(item: Any, pages: list[str]) -> list[Any]:
+    if isinstance(item, str) and "*" in item:
+        return [page for page in pages if Path(page).match(item)]
+    return [_expanded(item, pages)]
 
 
 def _target(link: str, origin: str, address: str) -> str:
