@@ -36,7 +36,8 @@ DOCUMENTED = (
         for name in ("candidates", "ranking", "requests", "errors", "limits", "cache", "events")
     ),
     *(f"rerank_plugins.{name}" for name in ("drive", "lexical", "criteria", "rationales", "citations", "methods")),
-    *(f"rerank_plugins.{name}" for name in ("backends", "evaluation", "testing")),
+    *(f"rerank_plugins.{name}" for name in ("backends", "evaluation", "testing", "serving")),
+    "rerank_plugins.evaluation.perturbations",
 )
 
 
@@ -111,6 +112,7 @@ def test_a_backend_of_your_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"```text\n{capsys.readouterr().out}```" in PAGES["backends"]
 
 
+@pytest.mark.slow  # to import the framework takes seconds
 def test_in_langchain(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("langchain_core")
     from langchain_core.embeddings import DeterministicFakeEmbedding
@@ -124,6 +126,7 @@ def test_in_langchain(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"\[\d, \d\]\n", capsys.readouterr().out)
 
 
+@pytest.mark.slow  # to import the framework takes seconds
 def test_in_llama_index(capsys: pytest.CaptureFixture[str]) -> None:
     core = pytest.importorskip("llama_index.core")
     nodes = [core.schema.TextNode(text=text) for text in PASSAGES]
