@@ -7,7 +7,7 @@ CORE := --editable '.[demo]' \
 	--editable integrations/llama-index-postprocessor-rerank-plugins
 PROJECTS := pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.toml)
 
-.PHONY: demo test check lowest fix bench tables clean
+.PHONY: demo test check lowest fix bench tables docs docs-serve clean
 
 demo: .venv/demo.stamp  ## rerank the sample collection with the embedded models
 	$(BIN)/rerank-plugins demo
@@ -37,8 +37,14 @@ bench: .venv/dev.stamp  ## measure concurrency, own time and local batching, sid
 tables: .venv/dev.stamp  ## the comparison of the embedded models in docs/comparing.md; about five minutes
 	$(BIN)/python -m benchmarks.comparison --write
 
+docs: .venv/dev.stamp  ## the documentation, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: .venv/dev.stamp  ## the documentation, built again at each change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
 clean:
-	rm -rf .venv .venv-lowest dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lowest site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/pip.stamp:
 	$(PYTHON) -m venv .venv
