@@ -16,7 +16,7 @@ from rerank_plugins.cli import main
 from rerank_plugins.serving import Settings, create_app, read_config
 from rerank_plugins.testing import FakeModel
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "serve.md").read_text(encoding="utf-8")
+PAGE = re.sub("<!--.*?-->", "", (Path(__file__).resolve().parents[1] / "docs" / "serve.md").read_text(encoding="utf-8"))
 
 
 def blocks(language: str) -> list[str]:

@@ -8,12 +8,13 @@ from typing import Any
 
 from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 
 from rerank_plugins import __version__
 from rerank_plugins.serving import examples, page, snippets
-from rerank_plugins.serving.forms import CohereV1, CohereV2, Rank, Reply, Tei
+from rerank_plugins.serving.forms import CohereV1, CohereV2, Rank, Reply, Tei, Told, ToldTei
 from rerank_plugins.serving.guard import Guard
 from rerank_plugins.serving.refusals import Refusal
 from rerank_plugins.serving.service import Service
@@ -21,16 +22,16 @@ from rerank_plugins.serving.settings import Settings
 
 __all__ = ["create_app"]
 
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "The body is no JSON."},
-    401: {"description": "The key is missing or wrong."},
-    404: {"description": "There is no such model."},
-    408: {"description": "The body did not come in time."},
-    413: {"description": "The body is too large, or there are too many documents."},
-    421: {"description": "The server does not answer to this host's name."},
-    422: {"description": "A field is missing or wrong."},
-    429: {"description": "The queue is full; `Retry-After` says when to try again."},
-    503: {"description": "No model answered, or the deadline passed in the queue."},
+_REFUSALS: dict[int, str] = {
+    400: "The body is no JSON.",
+    401: "The key is missing or wrong.",
+    404: "There is no such model.",
+    408: "The body did not come in time.",
+    413: "The body is too large, or there are too many documents.",
+    421: "The server does not answer to this host's name.",
+    422: "A field is missing or wrong.",
+    429: "The queue is full; `Retry-After` says when to try again.",
+    503: "No model answered, or the deadline passed in the queue.",
 }
 
 
@@ -50,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,  # it would load its scripts from another site
         redoc_url=None,
+        redirect_slashes=False,  # behind a proxy with TLS it would point to http
     )
     app.state.ready = False
     app.add_middleware(
@@ -75,7 +77,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _add_forms(app: FastAPI, service: Service) -> None:
-    options: dict[str, Any] = {"responses": _REFUSALS, "response_model_exclude_unset": True, "tags": ["rerank"]}
+    options: dict[str, Any] = {
+        "responses": _told(*_REFUSALS),
+        "response_model_exclude_unset": True,
+        "tags": ["rerank"],
+    }
 
     @app.post("/v2/rerank", **options)
     async def cohere_v2(asked: CohereV2) -> Reply:
@@ -87,31 +93,36 @@ def _add_forms(app: FastAPI, service: Service) -> None:
         """Rerank, in the form of Jina's API and of Cohere's of version 1."""
         return asked.reply(await service.answer("cohere-v1", asked))
 
-    @app.post("/rerank", **options)
+    @app.post("/rerank", **(options | {"responses": _told(*_REFUSALS, model=ToldTei)}))
     async def tei(asked: Tei) -> list[Rank]:
         """Rerank by the default method, in the form of text-embeddings-inference."""
         return asked.reply(await service.answer("tei", asked))
 
 
+def _told(*statuses: int, model: type[BaseModel] = Told) -> dict[int | str, dict[str, Any]]:
+    """Refusals as the description of the API shows them."""
+    return {status: {"description": _REFUSALS[status], "model": model} for status in statuses}
+
+
 def _add_state(app: FastAPI, service: Service) -> None:
-    @app.get("/v1/models")
+    @app.get("/v1/models", responses=_told(401, 421))
     async def models() -> dict[str, Any]:
         """List the methods under the names that `model` may have."""
         return {"object": "list", "data": _models(service.settings)}
 
-    @app.get("/healthz")
+    @app.get("/healthz", responses=_told(421))
     async def healthz() -> dict[str, str]:
         """Say that the process is alive."""
         return {"status": "alive"}
 
-    @app.get("/readyz")
+    @app.get("/readyz", responses=_told(421) | {503: {"description": "It is starting or stopping.", "model": Told}})
     async def readyz() -> dict[str, str]:
         """Say whether requests are taken."""
         if not app.state.ready:
             raise Refusal(503, "The server is starting or stopping.")
         return {"status": "ready"}
 
-    @app.get("/metrics", response_class=Response)
+    @app.get("/metrics", response_class=PlainTextResponse, responses=_told(401, 421))
     async def metrics() -> Response:
         """Give what is counted, for Prometheus."""
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from rerank_plugins.candidates import encodable
 from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, explanation
 
-__all__ = ["Answer", "CohereV1", "CohereV2", "Rank", "Reply", "Request", "Tei", "relevances"]
+__all__ = ["Answer", "CohereV1", "CohereV2", "Rank", "Reply", "Request", "Tei", "Told", "ToldTei", "relevances"]
 
 _TOLD = ("failed", "repaired", "limit", "cut")
 
@@ -38,9 +40,29 @@ class Answer:
 
 
 class Document(BaseModel):
-    """A document as an object: its text; further fields are not read."""
+    """A document as an object: its text; further fields are read where `rank_fields` names them."""
 
-    text: str
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"properties": {"text": {"type": "string"}}, "required": ["text"]}
+    )
+
+    text: str | None = None
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Those of its fields that are texts."""
+        named = {"text": self.text} | (self.model_extra or {})
+        return {name: value for name, value in named.items() if isinstance(value, str)}
+
+    def read(self, rank_fields: Sequence[str]) -> str | None:
+        """What is ranked: these fields, one to a line; where it has none of them, its text; None if there is none."""
+        found = [self.fields[name] for name in rank_fields if name in self.fields]
+        return "\n".join(found) if found else self.text
+
+
+def _text_of(query: Any) -> Any:
+    """Jina's clients may send a question as a document."""
+    return query["text"] if isinstance(query, dict) and isinstance(query.get("text"), str) else query
 
 
 class Request(BaseModel):
@@ -65,8 +87,10 @@ class Request(BaseModel):
 
 
 class _WithDocuments(Request):
+    query: Annotated[str, BeforeValidator(_text_of)]
     model: str | None = Field(None, description="A name from GET /v1/models; the default if there is none.")
     documents: list[str | Document]
+    rank_fields: list[str] | None = Field(None, description="Fields that are ranked, of documents that are objects.")
     top_n: Annotated[int, Field(ge=1)] | None = None
     return_documents: bool | None = None
     explain: bool = Field(False, description="Also give reasons, what was left out, notes and cost.")
@@ -77,7 +101,25 @@ class _WithDocuments(Request):
 
     @property
     def texts_in_order(self) -> list[str]:
-        return [document if isinstance(document, str) else document.text for document in self.documents]
+        return [text for text in self._texts if text is not None]
+
+    @property
+    def _texts(self) -> list[str | None]:
+        wanted = self.rank_fields or ["text"]
+        return [document if isinstance(document, str) else document.read(wanted) for document in self.documents]
+
+    @model_validator(mode="after")
+    def _each_has_a_text(self) -> _WithDocuments:
+        if None in self._texts:
+            place = self._texts.index(None)
+            raise PydanticCustomError("document", f"document {place} has no field 'text', nor one of rank_fields")
+        return self
+
+    def given(self, index: int) -> dict[str, str]:
+        """A document as it came, or as an object where it came as a text."""
+        document = self.documents[index]
+        fields = {"text": document} if isinstance(document, str) else document.fields
+        return {encodable(name): encodable(text) for name, text in fields.items()}
 
     @property
     def keep(self) -> int | None:
@@ -145,7 +187,7 @@ class Result(BaseModel):
 
     index: int
     relevance_score: float
-    document: Document | None = None
+    document: dict[str, str] | None = None
     rerank_plugins: Explained | None = None
 
 
@@ -190,6 +232,20 @@ class Reply(BaseModel):
     rerank_plugins: Account | None = None
 
 
+class Told(BaseModel):
+    """A refusal: Cohere's clients read `message`, Jina's `detail`."""
+
+    message: str
+    detail: str
+
+
+class ToldTei(BaseModel):
+    """A refusal as TEI's clients read it."""
+
+    error: str
+    error_type: Literal["Unhealthy", "Backend", "Overloaded", "Validation", "Tokenizer"]
+
+
 def relevances(ranking: Ranking) -> list[float]:
     """Numbers from 0 to 1 that fall with the rank: clients sort by them and cut at thresholds.
 
@@ -230,7 +286,7 @@ def _reply(answer: Answer, asked: _WithDocuments, version: str, *, texts: bool) 
     reply = Reply(
         id=answer.id,
         model=answer.model,
-        results=_results(ranking, texts=texts, explain=asked.explain),
+        results=_results(ranking, asked, texts=texts),
         meta=meta,
         usage={
             "prompt_tokens": usage.prompt_tokens,
@@ -243,13 +299,13 @@ def _reply(answer: Answer, asked: _WithDocuments, version: str, *, texts: bool) 
     return reply
 
 
-def _results(ranking: Ranking, *, texts: bool, explain: bool) -> list[Result]:
+def _results(ranking: Ranking, asked: _WithDocuments, *, texts: bool) -> list[Result]:
     results = []
     for item, relevance in zip(_given(ranking), relevances(ranking), strict=True):
         result = Result(index=item.index, relevance_score=relevance)
         if texts:
-            result.document = Document(text=item.candidate.text)
-        if explain:
+            result.document = asked.given(item.index)
+        if asked.explain:
             result.rerank_plugins = _explained(ranking, item)
         results.append(result)
     return results
