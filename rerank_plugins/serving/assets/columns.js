@@ -37,35 +37,38 @@ const group = (title, cards) => (cards.length ? [made("h4", "", `${title} (${car
 function sorted(documents, reply) {
   const ranked = reply.results.map(({ index, rerank_plugins: told }) => ({ ...told, index, text: documents[index] }));
   const gone = reply.rerank_plugins.dropped.map((entry) => ({ ...entry, text: documents[entry.index] }));
-  const isFlagged = (entry) => Boolean(found(entry.why, "verdict")?.flagged);
   return { ranked, flagged: gone.filter(isFlagged), leftOut: gone.filter((entry) => !isFlagged(entry)) };
 }
 
+const isFlagged = (entry) => Boolean(found(entry.why, "verdict")?.flagged);
+const was = (place) => made("span", "was", `was ${place}`);
+
 function card({ index, text }, place, ...head) {
-  const element = made("li", "document", made("div", "head", made("span", "place", place), ...head), made("p", "text", text));
+  const top = made("div", "head", made("span", "place", place), ...head);
+  const element = made("li", "document", top, made("p", "text", text));
   element.dataset.index = index;
   element.tabIndex = -1;
   return element;
 }
 
 function cardAfter(entry, tops, scoreKind) {
-  const element = card(entry, `${entry.rank}`, movement(entry), ...marks(entry, scoreKind), ...scored(entry.score, scoreKind));
-  return withReasons(element, entry.why, tops);
+  const head = [movement(entry), ...marks(entry, scoreKind), ...scored(entry.score, scoreKind)];
+  return withReasons(card(entry, `${entry.rank}`, ...head), entry.why, tops);
 }
 
 function cardLeftOut(entry, tops) {
-  const isFlagged = Boolean(found(entry.why, "verdict")?.flagged);
-  const element = card(entry, "\u2013", made("span", "was", `was ${entry.index + 1}`), made("span", isFlagged ? "mark flagged" : "reason", entry.reason));
+  const reason = made("span", isFlagged(entry) ? "mark flagged" : "reason", entry.reason);
+  const element = card(entry, "\u2013", was(entry.index + 1), reason);
   element.classList.add("left-out");
   return withReasons(element, entry.why, tops);
 }
 
-function movement({ rank, first_stage_rank: was }) {
-  const up = was - rank;
+function movement({ rank, first_stage_rank: before }) {
+  const up = before - rank;
   if (up === 0) return made("span", "move same", ...signed("=", "stays"));
   const arrow = up > 0 ? `\u25b2 ${up}` : `\u25bc ${-up}`;
   const words = `${up > 0 ? "up" : "down"} ${Math.abs(up)}, `;
-  return made("span", "moved", made("span", `move ${up > 0 ? "up" : "down"}`, ...signed(arrow, words)), made("span", "was", `was ${was}`));
+  return made("span", "moved", made("span", `move ${up > 0 ? "up" : "down"}`, ...signed(arrow, words)), was(before));
 }
 
 function marks({ why, score }, scoreKind) {
@@ -79,7 +82,9 @@ function marks({ why, score }, scoreKind) {
 }
 
 // Where only the order means anything the score is 1 / rank, which the place says already.
-const scored = (score, kind) => (score === null || kind === "order" ? [] : [made("span", "score", `score ${short(score)}`)]);
+function scored(score, kind) {
+  return score === null || kind === "order" ? [] : [made("span", "score", `score ${short(score)}`)];
+}
 
 function withReasons(element, why, tops) {
   const shown = reasons(why, tops);
@@ -97,10 +102,10 @@ function methodOf(reply, account) {
 }
 
 function cost(account) {
-  const read = account.prompt_tokens + account.completion_tokens;
+  const [read, written] = [account.prompt_tokens, account.completion_tokens];
   const parts = [
     counted(account.calls, "call"),
-    ...(read ? [`${counted(account.prompt_tokens, "token")} read, ${account.completion_tokens.toLocaleString("en")} written`] : []),
+    ...(read + written ? [`${counted(read, "token")} read, ${written.toLocaleString("en")} written`] : []),
     account.seconds < 0.1 ? `${Math.round(1000 * account.seconds)} ms` : `${account.seconds.toFixed(1)} s`,
     ...(account.dollars === null ? [] : [`$${account.dollars.toFixed(account.dollars < 0.01 ? 5 : 3)}`]),
   ];

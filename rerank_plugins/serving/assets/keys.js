@@ -55,7 +55,8 @@ function beside(one, step) {
 
 function across(one, step) {
   const columns = [...document.querySelectorAll(".column")];
-  const other = columns[columns.indexOf(one.closest(".column")) + step]?.querySelector(`.document[data-index="${one.dataset.index}"]`);
+  const next = columns[columns.indexOf(one.closest(".column")) + step];
+  const other = next?.querySelector(`.document[data-index="${one.dataset.index}"]`);
   return other?.offsetParent ? other : null; // a column that is folded away has nothing to go to
 }
 

@@ -20,10 +20,11 @@ function drawLines(columns) {
 }
 
 function linesBetween(left, right) {
-  const from = new Map([...left.querySelectorAll(".document")].map((one, place) => [one.dataset.index, { one, place }]));
-  return [...right.querySelectorAll(".document")].flatMap((to, place) => {
-    const start = from.get(to.dataset.index);
-    return start ? [{ index: to.dataset.index, from: middle(start.one), to: middle(to), kind: kindOf(start, to, place) }] : [];
+  const from = new Map(cardsOf(left).map((one, place) => [one.dataset.index, { one, place }]));
+  return cardsOf(right).flatMap((to, place) => {
+    const { index } = to.dataset;
+    const start = from.get(index);
+    return start ? [{ index, from: middle(start.one), to: middle(to), kind: kindOf(start, to, place) }] : [];
   });
 }
 

@@ -24,7 +24,10 @@ function fillSelects() {
   examples.forEach((example, place) => byId("sample").add(new Option(example.query, place)));
 }
 
-const named = ({ id, method }) => (id === method ? id : `${id}: ${method.length > 50 ? `${nameOf(method)}(\u2026)` : method}`);
+function named({ id, method }) {
+  const told = method.length > 50 ? `${nameOf(method)}(\u2026)` : method;
+  return id === method ? id : `${id}: ${told}`;
+}
 
 function passages() {
   const text = byId("passages").value;
@@ -67,7 +70,9 @@ function rerank(model, query, documents) {
 function begin(documents) {
   waiting = new AbortController();
   const began = Date.now();
-  waiting.clock = setInterval(() => { byId("elapsed").textContent = `${Math.round((Date.now() - began) / 1000)} s`; }, 1000);
+  waiting.clock = setInterval(() => {
+    byId("elapsed").textContent = `${Math.round((Date.now() - began) / 1000)} s`;
+  }, 1000);
   byId("go").disabled = true;
   byId("stop").hidden = false;
   byId("results").setAttribute("aria-busy", "true");
@@ -84,10 +89,11 @@ function end() {
 }
 
 function report(answers, names, question, documents) {
-  const wrong = answers.flatMap(({ reason }, place) => (reason ? [names.length > 1 ? `${names[place]}: ${reason.message}` : reason.message] : []));
+  const whose = (place) => (names.length > 1 ? `${names[place]}: ` : "");
+  const wrong = answers.flatMap(({ reason }, place) => (reason ? [`${whose(place)}${reason.message}`] : []));
   const replies = answers.flatMap(({ value }) => value ?? []);
   if (replies.length) show(question, documents, replies);
-  say(wrong.length ? [...new Set(wrong)].join(" ") : `Done: ${counted(documents.length, "passage")}.`, wrong.length > 0);
+  say(wrong.join(" ") || `Done: ${counted(documents.length, "passage")}.`, wrong.length > 0);
 }
 
 function show(question, documents, replies) {
@@ -102,7 +108,9 @@ function show(question, documents, replies) {
 }
 
 function settle(columns) {
-  for (const one of columns.querySelectorAll(".column")) cardsOf(one).forEach((each, place) => reachable(each, place === 0));
+  for (const one of columns.querySelectorAll(".column")) {
+    cardsOf(one).forEach((each, place) => reachable(each, place === 0));
+  }
   shorten(columns);
   watching.disconnect();
   watching.observe(columns);
@@ -128,15 +136,19 @@ function whole(text) {
 
 const watching = new ResizeObserver(([{ target }]) => drawLines(target));
 
+const KEYS =
+  "Arrow keys go from passage to passage, and across to the same one; Enter opens its reasons; " +
+  "Escape goes back to the question.";
+
 function overview(question, replies) {
-  const told = replies.length > 1 ? agreement(...replies.map((reply) => reply.results.map((result) => result.index))) : "";
+  const orders = replies.map((reply) => reply.results.map((result) => result.index));
+  const told = orders.length > 1 ? [made("p", "agreement", agreement(...orders))] : [];
   const open = button("all-reasons", "Open all reasons", () => {
     const now = open.textContent === "Open all reasons";
     for (const details of byId("results").querySelectorAll("details.why")) details.open = now;
     open.textContent = now ? "Close all reasons" : "Open all reasons";
   });
-  const keys = made("p", "hint keys", "Arrow keys go from passage to passage, and across to the same one; Enter opens its reasons; Escape goes back to the question.");
-  return made("div", "overview", made("h2", "", question), open, ...(told ? [made("p", "agreement", told)] : []), keys);
+  return made("div", "overview", made("h2", "", question), open, ...told, made("p", "hint keys", KEYS));
 }
 
 function agreement(one, other) {
@@ -151,8 +163,12 @@ byId("unlock").addEventListener("submit", (event) => { event.preventDefault(); l
 byId("stop").addEventListener("click", () => waiting?.abort());
 byId("sample").addEventListener("change", fill);
 byId("passages").addEventListener("input", count);
-byId("passages").addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask").requestSubmit(); });
-for (const id of ["query", "passages"]) byId(id).addEventListener("input", () => { byId("sample").value = ""; });
+byId("passages").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("ask").requestSubmit();
+});
+for (const id of ["query", "passages"]) {
+  byId(id).addEventListener("input", () => { byId("sample").value = ""; });
+}
 byId("results").addEventListener("focusin", choose);
 byId("results").addEventListener("mouseover", choose);
 byId("results").addEventListener("mouseleave", () => mark(null));

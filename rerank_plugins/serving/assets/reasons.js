@@ -1,7 +1,11 @@
 // Reasons: what a method says of a document, each kind in the form that suits it. What has no form of its own is listed
 // by its name, so that a method of one's own is explained too.
 const RELEVANCE_SCALE = 10;
-const NAMES = new Map([["bm25", "BM25"], ["cross_encoder", "cross-encoder"], ["query_log_likelihood", "query log-likelihood"]]);
+const NAMES = new Map([
+  ["bm25", "BM25"],
+  ["cross_encoder", "cross-encoder"],
+  ["query_log_likelihood", "query log-likelihood"],
+]);
 const SCALED_BY_THE_LIST = ["bm25", "adds"];
 
 const FORMS = {
@@ -14,10 +18,10 @@ const FORMS = {
   bm25_source: () => [],
   shown: () => [],
   ranked_by_model: (named) => (named ? [] : [row("order", "the model did not name it")]),
-  sorted_by_model: (sorted) => [row("order", sorted ? "sorted by the model" : "as before: not among those that the model sorted")],
+  sorted_by_model: (is) => [row("order", is ? "sorted by the model" : "as before, behind those that the model sorted")],
   dropped_after: (place) => [row("order", `eliminated as number ${place + 1}`)],
-  reason: (text) => [row("reason", made("q", "", text))],
-  reasoning: (text) => [row("reasoning", made("q", "", text))],
+  reason: (text) => quoted("reason", text),
+  reasoning: (text) => quoted("reasoning", text),
   cosine: (value) => [bar("cosine", value, 1, short(value))],
   pooled_cosine: (value) => [bar("pooled cosine", value, 1, short(value))],
   probability: (value) => [bar("probability", value, 1, percent(value))],
@@ -27,12 +31,13 @@ const FORMS = {
   selected_by: (stages) => (stages.length ? [row("chosen by", stages.join(" and "))] : []),
   elbow: (elbow) => [row("elbow", `the first ${elbow.kept} are kept${elbow.found_by ? ` (${elbow.found_by})` : ""}`)],
   expanded_from: (index) => [row("stands beside", `passage ${index + 1}`)],
-  verdict: (verdict) => [row("verifier", verified(verdict)), ...(verdict.reason ? [row("its reason", made("q", "", verdict.reason))] : [])],
+  verdict: (verdict) => [row("verifier", verified(verdict)), ...quoted("its reason", verdict.reason)],
+  left_out_by: () => [], // the card's own reason says more
   searched_for: () => [],
   serves: (served, why) => subquestions(served, why.searched_for ?? []),
-  fused: (parts, _, tops) => parts.map((part) => part_of(part, tops, bar("adds", part.adds, tops.adds, `${short(part.adds)}${times(part.weight)}`))),
-  cascade: (stages, _, tops) => stages.map((stage) => part_of(stage, tops, ...scoreOf(stage))),
-  rerank: (stage, _, tops) => [part_of(stage, tops, ...scoreOf(stage))],
+  fused: (parts, _, tops) => parts.map((part) => partOf(part, tops, added(part, tops))),
+  cascade: (stages, _, tops) => stages.map((stage) => partOf(stage, tops, ...scoreOf(stage))),
+  rerank: (stage, _, tops) => [partOf(stage, tops, ...scoreOf(stage))],
 };
 
 function reasons(why, tops) {
@@ -73,8 +78,13 @@ function bar(label, value, scale, text) {
   return row(label, made("span", "bar", fill), made("span", "number", text));
 }
 
+const quoted = (label, text) => (text ? [row(label, made("q", "", text))] : []);
+const added = ({ adds, weight }, tops) => bar("adds", adds, tops.adds, `${short(adds)}${times(weight)}`);
 const times = (weight) => (weight === 1 ? "" : ` (weight ${short(weight)})`);
-const graded = (value, scale, floor) => `${short(value)} of ${scale}${typeof floor === "number" ? ` (floor ${short(floor)})` : ""}`;
+
+function graded(value, scale, floor) {
+  return `${short(value)} of ${scale}${typeof floor === "number" ? ` (floor ${short(floor)})` : ""}`;
+}
 
 function criterion({ name, score, scale, weight, counted_as: instead }) {
   if (typeof score === "number") return bar(name, score, scale, `${graded(score, scale)}${times(weight)}`);
@@ -101,16 +111,17 @@ function verified({ flagged, kind, confidence, contradicts, checked }) {
 
 function subquestions(served, searched) {
   const places = new Map(served.map(({ subquestion, rank }) => [subquestion ?? 0, rank]));
-  const found = (number) => (places.has(number) ? `place ${places.get(number)}` : "not found for it");
-  const each = searched.map((question, place) => row(`sub-question ${place + 1}`, question, made("span", "number", found(place + 1))));
-  return [...each, ...(places.has(0) ? [row("the question", made("span", "number", found(0)))] : [])];
+  const place = (number) => (places.has(number) ? `place ${places.get(number)}` : "not found for it");
+  const told = (number) => made("span", "number", place(number));
+  const each = searched.map((question, at) => row(`sub-question ${at + 1}`, question, told(at + 1)));
+  return [...each, ...(places.has(0) ? [row("the question", told(0))] : [])];
 }
 
 // A stage that gives reasons says its score among them, or has none but 1 / rank.
 const scoreOf = ({ score, why }) => (typeof score === "number" && isEmpty(why) ? [row("score", short(score))] : []);
 
 // One voice of several: its name, what it adds, its own reasons.
-function part_of({ method, why }, tops, ...first) {
+function partOf({ method, why }, tops, ...first) {
   const list = reasons(why, tops);
   list.prepend(...first);
   const part = row(method, list);

@@ -3,8 +3,10 @@ async function asked(path, body, signal) {
   const headers = {};
   if (byId("key").value) headers["Authorization"] = `Bearer ${byId("key").value}`;
   if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal })
-    .catch((error) => { throw error.name === "AbortError" ? error : new Error("The server cannot be reached. Is it still running?"); });
+  const sent = { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal };
+  const answer = await fetch(path, sent).catch(() => {
+    throw new Error("The server cannot be reached. Is it still running?");
+  });
   if (answer.status === 401) throw locked();
   const reply = await answer.json().catch(() => ({}));
   if (answer.ok) return reply;
