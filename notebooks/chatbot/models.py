@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 
 from rerank_plugins import Likelihood, rerank
 from rerank_plugins.backends import Backend, SentenceEmbedder, TransformersLM, embedded
+from rerank_plugins.backends.local.gguf_files import read_once
 from rerank_plugins.requests import Embed, Embedded
 
 from .local_chat import LocalChat
@@ -63,9 +64,10 @@ def offline(max_tokens: int = 120) -> Models:
     """
     embedder = embedded.minilm()
     reader = TransformersLM(embedded.smollm2_file(), document_cache_bytes=2**28, document_cache_dtype="float16")
-    rerank(Likelihood(), "Are you there?", ["Yes."], backends=reader)
     writer = LocalChat(path=embedded.smollm2_file(), max_tokens=max_tokens)
-    writer.load()
+    with read_once():  # for both of them
+        rerank(Likelihood(), "Are you there?", ["Yes."], backends=reader)
+        writer.load()
     return Models(
         chat=writer,
         embeddings=MiniLM(embedder),

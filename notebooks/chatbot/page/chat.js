@@ -54,7 +54,8 @@ function busy(now) {
   byId("stop").hidden = !now;
   byId("new").hidden = now;
   byId("examples").hidden = true;
-  if (!now) byId("question").focus({ preventScroll: true });
+  const free = document.activeElement === document.body && matchMedia("(pointer: fine)").matches; // no keyboard pops up
+  if (!now && free) byId("question").focus({ preventScroll: true });
 }
 
 // EventSource can only GET, so the stream is read by hand: blocks end with an empty line, fields with a line.
@@ -132,7 +133,7 @@ function cost(data) {
   const { seconds, calls, tokens } = data;
   const times = Object.entries(seconds).filter(([, value]) => value >= 0.05).map(([name, value]) => `${name} ${value.toFixed(1)} s`);
   const spent = tokens.prompt === null ? "" : `, ${tokens.prompt} + ${tokens.answer} tokens`;
-  return `${times.join(", ")}; ${calls.rerank} calls to rerank, ${calls.chat} to the chat model${spent}.`;
+  return [...times, `${calls.rerank} calls to rerank`, `${calls.chat} to the chat model${spent}`].join(", ") + ".";
 }
 
 // An answer as nodes: each [n] in it is a button that leads to the source.
@@ -146,13 +147,14 @@ function mark(number, place, count) {
   const button = made("button", known ? "mark" : "mark invented", `[${number}]`);
   button.type = "button";
   button.setAttribute("aria-label", known ? `Source ${number}` : `${number} is no source`);
-  if (known) button.addEventListener("click", () => show(byId(`source-${place}-${number}`)));
+  if (known) button.addEventListener("click", () => show(byId(`source-${place}-${number}`), button));
   else button.title = "There is no such source.";
   return button;
 }
 
-function show(source) {
+function show(source, from) {
   source.querySelector("details").open = true;
+  source.onkeydown = (event) => { if (event.key === "Escape") from.focus(); };
   source.focus({ preventScroll: true });
   source.scrollIntoView({ block: "nearest" });
 }
