@@ -52,10 +52,10 @@ class Server:
         assert said.startswith("Listening on "), said + self.process.stderr.read()
         self.address = said.split()[-1]
 
-    def ask(self, **further: Any) -> httpx.Response:
+    def ask(self, *, timeout: float = 30, **further: Any) -> httpx.Response:
         asked = {"query": "what does rye need?", "documents": TEXTS} | further
         headers = {"Authorization": f"Bearer {KEY}"}
-        return httpx.post(f"{self.address}/v2/rerank", json=asked, headers=headers, timeout=30)
+        return httpx.post(f"{self.address}/v2/rerank", json=asked, headers=headers, timeout=timeout)
 
     def stopped(self) -> tuple[int, str]:
         """Its exit code and what else it said, after it was told to stop."""
@@ -147,3 +147,19 @@ def test_a_taken_port_is_told(server: Server) -> None:
     assert ran.returncode == 2
     assert "cannot listen" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_who_hangs_up_is_worked_for_no_longer(endpoint: ScriptedEndpoint, server: Server) -> None:
+    endpoint.delay_s = 30
+    try:
+        with pytest.raises(httpx.ReadTimeout):
+            server.ask(timeout=0.5)
+    finally:
+        endpoint.delay_s = 0
+    ended = 'rerank_requests_total{form="cohere-v2",method="careful",status="499"} 1.0'
+    headers = {"Authorization": f"Bearer {KEY}"}
+    end = time.monotonic() + 5
+    while ended not in (page := httpx.get(f"{server.address}/metrics", headers=headers).text):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert "rerank_active 0.0" in page
