@@ -19,6 +19,8 @@ STABLE = {
     "quickstart_langchain": (r"grade \d", r"^\w+\(.*\) +\d+ +[\d,]+ +[\d,]+$", r"1 call failed"),
     "compare": (r"`\w+\(.*\)` \| 0\.\d{3}", r"\d+% of the relevant", r"\d+ better, \d+ worse"),
     "your_own_method": (r"`\w+\(.*\)` \| 0\.\d{3}", r"0\.\d{3}  #+", r"\d+ rankings", r"was \d+, grade \d"),
+    "decompose": (r"^rank +\d+", r"^ *\d+ of \d+:", r"^   [a-z].* \d+ +\d+ +#+$", r"found: \w+ .*", r"calls \d.*"),
+    "meteora": (r"^0\.\d\d  [\w. ]+", r"the ranks .*", r"\d of 6", r"flagged by .*", r"(?:kept|left out)$", r"^own .*"),
 }
 """What is the same on every machine, by notebook; each of these stands in it."""
 
