@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from langchain_core.documents import Document
+from langchain_core.messages import HumanMessage
 
 from langchain_rerank_plugins import RerankCompressor
 from rerank_plugins import Limits, RerankError, sample
@@ -77,6 +79,12 @@ def about(models: Models, documents: Sequence[Document], is_sample: bool) -> dic
     }
 
 
+async def warm(bot: Chatbot) -> None:
+    """Ask once, so that models in this process are loaded before anybody waits for them."""
+    async for _ in bot.answer([HumanMessage("Are you there?")]):
+        pass
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Index, load, and serve until Ctrl-C."""
     asked = parser().parse_args(arguments)
@@ -86,6 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         models = models_of(asked)
         models = replace(models, method=asked.method or models.method)
         bot = chatbot_of(models, documents)
+        if asked.model is None:
+            print("Loading the models.", file=sys.stderr)
+            asyncio.run(warm(bot))
     except RerankError as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
-from rerank_plugins import Likelihood, rerank
 from rerank_plugins.backends import Backend, SentenceEmbedder, TransformersLM, embedded
-from rerank_plugins.backends.local.gguf_files import read_once
 from rerank_plugins.requests import Embed, Embedded
 
 from .local_chat import LocalChat
@@ -58,16 +56,14 @@ class MiniLM(Embeddings):
 
 
 def offline(max_tokens: int = 120) -> Models:
-    """Models of 22 and 135 million parameters, loaded here and now; the larger is there twice, to read and to write.
+    """Models of 22 and 135 million parameters, each loaded when it is first asked.
 
-    What the reading one keeps of documents is kept for the next questions, in at most 256 MiB.
+    The larger is there twice: one reads for the reranker, in batches, and keeps what it read of documents for the next
+    questions, in at most 256 MiB; the other writes, and streams.
     """
     embedder = embedded.minilm()
     reader = TransformersLM(embedded.smollm2_file(), document_cache_bytes=2**28, document_cache_dtype="float16")
     writer = LocalChat(path=embedded.smollm2_file(), max_tokens=max_tokens)
-    with read_once():  # for both of them
-        rerank(Likelihood(), "Are you there?", ["Yes."], backends=reader)
-        writer.load()
     return Models(
         chat=writer,
         embeddings=MiniLM(embedder),
