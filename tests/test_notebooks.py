@@ -21,6 +21,14 @@ STABLE = {
     "your_own_method": (r"`\w+\(.*\)` \| 0\.\d{3}", r"0\.\d{3}  #+", r"\d+ rankings", r"was \d+, grade \d"),
     "decompose": (r"^rank +\d+", r"^ *\d+ of \d+:", r"^   [a-z].* \d+ +\d+ +#+$", r"found: \w+ .*", r"calls \d.*"),
     "meteora": (r"^0\.\d\d  [\w. ]+", r"the ranks .*", r"\d of 6", r"flagged by .*", r"(?:kept|left out)$", r"^own .*"),
+    "insert_rank": (
+        r"rank by words +\d+, by meaning +\d+",
+        r"sees .*",
+        r"(?:D\d ?){4}.*",
+        r"^ +[a-z].*(?: \d){8}$",
+        r"0\.\d{3} \[.*\]",
+    ),
+    "local_models": (r"^\w+\(.*\) +\d{3,} +\d{3,} +\d+%$", r"question \d: +\d+ tokens", r"^\w+\(.*\).*calls in.*"),
 }
 """What is the same on every machine, by notebook; each of these stands in it."""
 
