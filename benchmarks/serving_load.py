@@ -22,7 +22,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "serve.md"
 BLOCK = re.compile(r"(<!-- load: python -m benchmarks\.serving_load --write -->\n).*?(<!-- end -->)", re.S)
 CLIENTS = 200
 REQUESTS = 10_000
-WARM_UP = 1_000
+WARM_UP = 1_500
 PLACES = 40
 DELAY_S = 0.1
 
@@ -76,7 +76,7 @@ def steady(requests: int = REQUESTS, warm_up: int = WARM_UP, clients: int = CLIE
         return Steady(load, warm, server.resident_mib())
 
 
-def overload(seconds: float = 20.0) -> Overload:
+def overload(seconds: float = 10.0) -> Overload:
     """Questions at twice the pace of the answers, to a server with its usual number of places."""
     numbers: Iterator[int] = count()
     with Server("--deadline", "5", delay_s=DELAY_S) as server:

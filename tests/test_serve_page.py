@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from benchmarks import serving_load
 from rerank_plugins.cli import main
 from rerank_plugins.serving import Settings, create_app, read_config
 from rerank_plugins.testing import FakeModel
@@ -78,3 +79,10 @@ def test_every_status_of_the_table_is_in_the_description(tmp_path: Path) -> None
     described: Mapping[str, Any] = create_app(settings(tmp_path)).openapi()["paths"]["/v2/rerank"]["post"]["responses"]
     told = set(re.findall(r"^\| ([45]\d\d(?:, [45]\d\d)*) \|", PAGE, re.M))
     assert {status for cell in told for status in cell.split(", ")} == set(described) - {"200"}
+
+
+def test_what_was_measured_under_load_is_there_and_nothing_was_lost() -> None:
+    shown = serving_load.BLOCK.search(serving_load.PAGE.read_text(encoding="utf-8"))
+    assert shown
+    assert f"{serving_load.REQUESTS:,} / 0 / 0 |" in shown[0], "answered, lost, of another request"
+    assert "| lost / of another request / other errors | 0 / 0 / 0 |" in shown[0]

@@ -14,13 +14,13 @@ from benchmarks._checking_clients import Question
 from benchmarks._scripted_server import worth
 from benchmarks.serving_load import overload, steady
 
-A_LEAK_MIB = 3.0  # 1,500 requests that leave 2 KiB each; without a leak it grows by about 0.2
+A_LEAK_MIB = 1.5  # 1,000 requests that leave 2 KiB each; without a leak it grows by about 0.1 after the warm-up
 
 
 @pytest.mark.slow
 def test_200_clients_lose_nothing_mix_up_nothing_and_memory_stays_flat() -> None:
-    calm = steady(requests=1_500, warm_up=700)
-    assert calm.load.statuses == {200: 1_500}
+    calm = steady(requests=1_000, warm_up=1_500)
+    assert calm.load.statuses == {200: 1_000}
     assert not calm.load.broken_off + calm.load.unanswered
     assert not calm.load.wrong
     assert calm.after_mib - calm.warm_mib < A_LEAK_MIB
@@ -28,7 +28,7 @@ def test_200_clients_lose_nothing_mix_up_nothing_and_memory_stays_flat() -> None
 
 @pytest.mark.slow
 def test_of_twice_what_it_can_take_half_is_sent_away_at_once_and_it_recovers() -> None:
-    busy = overload(seconds=4)
+    busy = overload(seconds=3)
     load = busy.load
     assert set(load.statuses) == {200, 429}
     assert not load.broken_off + load.unanswered + load.wrong
