@@ -20,6 +20,7 @@ check: .venv/dev.stamp  ## lint, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy notebooks/chatbot
 	MYPYPATH=integrations/langchain-rerank-plugins $(BIN)/mypy -p langchain_rerank_plugins
 	MYPYPATH=integrations/llama-index-postprocessor-rerank-plugins $(BIN)/mypy -p llama_index.postprocessor.rerank_plugins
 	$(BIN)/python -m pytest -m "not slow" -n 2

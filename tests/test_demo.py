@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -312,8 +313,11 @@ def test_the_figures_are_those_of_the_rankings(
         minilm = embedded.minilm()
     except MissingExtra as error:
         pytest.skip(str(error))
-    k = 4  # shorter lists than the demo's own take less time
+    k = 3  # fewer questions and shorter lists than the demo's own take less time
     monkeypatch.setattr("rerank_plugins.demo.run._RETRIEVED", k)
+    whole_sample = sample.load()
+    few = {name: whole_sample.queries[name] for name in list(whole_sample.queries)[-8:]}
+    monkeypatch.setattr(sample, "load", lambda: replace(whole_sample, queries=few))
     rows = run_demo(as_json=True)
     printed = json.loads(capsys.readouterr().out)["rows"]
     assert [found["method"] for found in printed] == [
@@ -331,8 +335,8 @@ def test_the_figures_are_those_of_the_rankings(
             assert figure == pytest.approx(recomputed(measured.rankings[KEYWORDS]), abs=1e-9)
     first, embedding, likelihood, fusion, small = printed
     assert first["calls"] == 0
-    assert fusion["calls"] == embedding["calls"] + likelihood["calls"] > 120
-    assert small["questions"] < first["questions"] == 20
+    assert fusion["calls"] == embedding["calls"] + likelihood["calls"] > 30
+    assert small["questions"] < first["questions"] == len(few)
 
     # The first stage, found without Chroma: the cosines themselves.
     data = sample.load()
@@ -347,5 +351,5 @@ def test_the_figures_are_those_of_the_rankings(
     shared = [
         (one[text], other[text]) for one, other in zip(texts, others, strict=True) for text in one if text in other
     ]
-    assert len(shared) > 8 and all(one == other <= 0 for one, other in shared)  # type: ignore[operator] # scores
+    assert len(shared) > 3 and all(one == other <= 0 for one, other in shared)  # type: ignore[operator] # scores
     assert "torch" in sys.modules, "a real model was asked"

@@ -149,13 +149,13 @@ def assert_explained(nodes, method):
 def test_a_query_engine_answers_from_the_reranked_nodes(index, llm):
     method = InsertRank()
     reranker = RerankPostprocessor(method, llm=llm, top_n=2)
-    engine = index.as_query_engine(llm=llm, similarity_top_k=20, node_postprocessors=[reranker])
+    engine = index.as_query_engine(llm=llm, similarity_top_k=8, node_postprocessors=[reranker])
     response = engine.query(QUESTION)
     assert str(response).strip()
     assert len(response.source_nodes) == 2
     assert_explained(response.source_nodes, method)
     asked, answered = llm.prompts
-    assert asked.count("<document id=") == 20
+    assert asked.count("<document id=") == 8
     assert response.source_nodes[0].node.text[:60] in answered
     assert "rerank_plugins" not in answered
 
