@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
-from rerank_plugins.backends import Backend, SentenceEmbedder, TransformersLM, embedded
+from rerank_plugins.backends import Backend, SentenceEmbedder, SharedBatches, TransformersLM, embedded
 from rerank_plugins.requests import Embed, Embedded
 
 from .local_chat import LocalChat
@@ -67,7 +67,7 @@ def offline(max_tokens: int = 120) -> Models:
     return Models(
         chat=writer,
         embeddings=MiniLM(embedder),
-        backends=(embedder, reader),
+        backends=(embedder, SharedBatches(reader)),  # conversations at the same time share its batches
         method="Fuse(Embedding(), Likelihood())",
         rewrites=False,
         name="SmolLM2-135M",

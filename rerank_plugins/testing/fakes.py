@@ -49,7 +49,8 @@ class FakeModel:
         delay_s: Seconds before each answer.
         found: What it finds for `Retrieve`: the same for every query, or a callable that is given the request.
         neighbours: What stands around a chunk in its document, for `Neighbours`.
-        identity: Its name, as the cache key has it.
+        identity: Its name, as the cache key has it: two that answer differently and share a cache need two.
+        kinds: The kinds of request that it answers, if not all: for each kind the first backend of a list is asked.
 
     Attributes:
         requests: All requests it was sent, in order of arrival.
@@ -74,8 +75,11 @@ class FakeModel:
         found: Sequence[Candidate] | Callable[[Retrieve], Sequence[Candidate]] = (),
         neighbours: Callable[[Neighbours], Sequence[Candidate]] = lambda asked: (),
         identity: str = "FakeModel",
+        kinds: Sequence[type[Request]] | None = None,
     ) -> None:
         self.identity = identity
+        if kinds is not None:
+            self.kinds = tuple(kinds)
         self.requests: list[Request] = []
         self.most_at_once = 0
         self._says = says
