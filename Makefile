@@ -5,16 +5,21 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 CORE := --editable '.[demo]' \
 	--editable integrations/langchain-rerank-plugins \
 	--editable integrations/llama-index-postprocessor-rerank-plugins
+# Two workers with a thread each: more threads than cores would wait for one another.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
 PROJECTS := pyproject.toml constraints.txt $(wildcard integrations/*/pyproject.toml)
+
+# Many processes read the same files: they are compiled once, also where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test check lowest fix bench tables docs docs-serve clean
 
 demo: .venv/demo.stamp  ## rerank the sample collection with the embedded models
 	$(BIN)/rerank-plugins demo
 
-# Two workers with a thread each: more threads than cores would wait for one another.
+# Files run in their order, so that those with few tests, which take the longest, are not the last.
 test: check lowest  ## everything: real models, a real llama.cpp server, both frameworks, the oldest versions
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(PYTEST) -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp  ## lint, types and the fast tests
 	$(BIN)/ruff check .
@@ -23,7 +28,7 @@ check: .venv/dev.stamp  ## lint, types and the fast tests
 	$(BIN)/mypy notebooks/chatbot
 	MYPYPATH=integrations/langchain-rerank-plugins $(BIN)/mypy -p langchain_rerank_plugins
 	MYPYPATH=integrations/llama-index-postprocessor-rerank-plugins $(BIN)/mypy -p llama_index.postprocessor.rerank_plugins
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(PYTEST) -m "not slow" -n 2
 
 lowest: .venv-lowest/stamp  ## the integrations with the oldest framework versions that they declare
 	.venv-lowest/bin/python -m pytest -m "not slow" -n 2 integrations
