@@ -17,9 +17,8 @@ export PYTHONDONTWRITEBYTECODE :=
 demo: .venv/demo.stamp  ## rerank the sample collection with the embedded models
 	$(BIN)/rerank-plugins demo
 
-# Files run in their order, so that those with few tests, which take the longest, are not the last.
 test: check lowest  ## everything: real models, a real llama.cpp server, both frameworks, the oldest versions
-	$(PYTEST) -m slow -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m slow -n 2 --dist loadfile
 
 check: .venv/dev.stamp  ## lint, types and the fast tests
 	$(BIN)/ruff check .
