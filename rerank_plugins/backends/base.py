@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from rerank_plugins.requests import Reply, Request
 
@@ -66,14 +66,17 @@ def index_by_kind(backends: Iterable[Backend]) -> dict[type[Request], Backend]:
     return answering
 
 
-class Wrapper:
+B = TypeVar("B", bound=Backend)
+
+
+class Wrapper(Generic[B]):
     """What a backend around another has of it: the kinds that it answers, its identity, and whether it retries.
 
     Args:
         backend: The backend that is wrapped.
     """
 
-    def __init__(self, backend: CallBackend) -> None:
+    def __init__(self, backend: B) -> None:
         self.backend = backend
         self.retries_itself = bool(getattr(backend, "retries_itself", False))
 

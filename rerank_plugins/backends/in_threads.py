@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from rerank_plugins.backends.base import Wrapper
+from rerank_plugins.backends.base import CallBackend, Wrapper
 from rerank_plugins.requests import Reply
 
 __all__ = ["InThreads"]
 
 
-class InThreads(Wrapper):
+class InThreads(Wrapper[CallBackend]):
     """A backend without its async method, which would block the event loop: the driver gives each call a thread."""
 
     def answer(self, request: Any, timeout: float | None) -> Reply:

@@ -14,7 +14,7 @@ from rerank_plugins.requests import Failed, Reply
 __all__ = ["OneAtATime"]
 
 
-class OneAtATime(Wrapper):
+class OneAtATime(Wrapper[CallBackend]):
     """A backend around a model that must not be called twice at once, or whose async methods block the event loop.
 
     Tokenizers and local runtimes fail or crash when two threads use them. There is no timeout per call, which is for

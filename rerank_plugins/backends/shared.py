@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rerank_plugins.backends.base import BatchBackend
+from rerank_plugins.backends.base import BatchBackend, Wrapper
 from rerank_plugins.errors import InvalidInput
-from rerank_plugins.requests import Reply, Request
+from rerank_plugins.requests import Reply
 
 __all__ = ["SharedBatches"]
 
@@ -22,7 +22,7 @@ _WEIGHT = 0.3
 Place = tuple["_Caller", int]
 
 
-class SharedBatches:
+class SharedBatches(Wrapper[BatchBackend]):
     """A backend that computes in this process, shared by reranks that run at the same time.
 
     A rerank gives a local model the requests of its own queries. In a server many reranks are under way, each with a
@@ -50,22 +50,12 @@ class SharedBatches:
             raise InvalidInput(f"SharedBatches takes a backend that computes in batches here, not {backend!r}.")
         if not turn_s > 0:
             raise InvalidInput(f"SharedBatches(turn_s=...) is a number of seconds above 0, not {turn_s!r}.")
-        self.backend = backend
+        super().__init__(backend)
         self._turn_s = turn_s
         self._callers: deque[_Caller] = deque()
         self._changing = threading.Lock()
         self._working = False
         self._pace: float | None = None
-
-    @property
-    def kinds(self) -> tuple[type[Request], ...]:
-        """Those of the backend."""
-        return self.backend.kinds
-
-    @property
-    def identity(self) -> str:
-        """That of the backend."""
-        return self.backend.identity
 
     def __repr__(self) -> str:
         return f"SharedBatches({self.backend!r})"
