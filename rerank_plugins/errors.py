@@ -4,6 +4,7 @@ RerankError
 ├── InvalidInput        an argument breaks a rule
 ├── MissingExtra        a feature needs a package that is not installed
 ├── UnmetNeed           a method asks for something that no given backend answers
+├── MethodFault         a method's own code failed, or broke the rules for methods
 └── CallError           one call to a model failed
     ├── Transient       429, 5xx, a lost connection: worth another try
     │   └── CallTimeout no answer in time
@@ -17,6 +18,7 @@ RerankError
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from rerank_plugins.provider_errors import body_of, context_numbers, retry_after_of, says_too_long, status_of, text_of
 
@@ -26,6 +28,7 @@ __all__ = [
     "CallTimeout",
     "InvalidInput",
     "LimitReached",
+    "MethodFault",
     "MissingExtra",
     "PromptTooLong",
     "Refused",
@@ -63,6 +66,10 @@ class UnmetNeed(RerankError):
     """A method asks for something that none of the given backends answers."""
 
 
+class MethodFault(RerankError):
+    """A method's own code failed or broke the rules for methods; `__cause__` has the exception, if there was one."""
+
+
 class CallError(RerankError):
     """One call to a model failed. Its message never holds a prompt, a document or a key."""
 
@@ -85,12 +92,27 @@ class CallTimeout(Transient):
 
 
 class Refused(CallError):
-    """A request that would be refused again: a wrong key, an unknown model, a parameter not taken."""
+    """A request that would be refused again: a wrong key, an unknown model, a parameter not taken.
 
-    def __init__(self, message: str, status: int | None = None, param: str | None = None) -> None:
+    Args:
+        message: A sentence.
+        status: The HTTP status, if there was one.
+        param: The parameter that was not taken, if the provider names it.
+        scope: "backend" if every further call would be refused as well, as with a wrong key; "request" if only this
+            one is. By default the status decides: 401 (the key) and 402 (no credit) hold for every call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        param: str | None = None,
+        scope: Literal["request", "backend"] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.param = param
+        self.scope = scope or ("backend" if status in (401, 402) else "request")
 
 
 class PromptTooLong(Refused):
@@ -154,7 +176,11 @@ def _of_status(error: BaseException, status: int, source: str) -> CallError:
     code = body.get("code") or body.get("type")
     if status in (408, 409, 425, 429) or status >= 500:
         if code == "insufficient_quota":
-            return Refused(f"{source} answered with HTTP {status} ({code}): the account has no credit left.", status)
+            return Refused(
+                f"{source} answered with HTTP {status} ({code}): the account has no credit left.",
+                status,
+                scope="backend",
+            )
         return Transient(f"{source} answered with HTTP {status}.", retry_after_of(error))
     advice = {
         401: "the key was not accepted; check api_key",
