@@ -1,8 +1,8 @@
 """The two ways of waiting: threads and a queue, or tasks of an event loop and a queue.
 
-Both do the same round: read tasks while the engine has room for them, start the jobs that are due, give the rankings that
-are ready, and wait for what comes next. What comes is read from one inbox: the outcome of a job, a task, or the end of
-the tasks.
+Both do the same round: read tasks while the engine has room for them, start the jobs that are due, give the rankings
+that are ready, and wait for what comes next. What comes is read from one inbox: the outcome of a job, a task, or the
+end of the tasks.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from rerank_plugins._numbers import checked
 from rerank_plugins.backends import registry
 from rerank_plugins.backends.base import Backend, BatchBackend, index_by_kind
 from rerank_plugins.cache import Cache, ReplyCache
@@ -394,6 +395,7 @@ class Engine:
         return registry.unmet(kind, self._label, [_name_of(backend) for backend in self._backends])
 
     def _take(self, call: Call, reply: Reply) -> None:
+        reply = checked(call.request, reply, _name_of(call.backend))
         if isinstance(reply, Failed):
             self._retry_or_fail(call, reply.error)  # one request of a batch, of which the others may be well
         else:
@@ -418,7 +420,8 @@ class Engine:
     def _keep(self, call: Call, keys: Sequence[str], reply: Reply) -> Reply:
         missing = [position for position in range(len(call.units)) if position not in call.hits]
         for position, part in zip(missing, call.request.split(reply, len(missing)), strict=True):
-            self._cache.put(keys[position], part)
+            if checked(call.units[position], part) is part:  # else the next try may do better
+                self._cache.put(keys[position], part)
             call.hits[position] = part
         if len(missing) == len(call.units):
             return reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.requests import Reply, Request
 
@@ -92,7 +93,7 @@ def index_by_kind(backends: Iterable[Backend]) -> dict[type[Request], Backend]:
 B = TypeVar("B", bound=Backend)
 
 
-class Wrapper(Generic[B]):
+class Wrapper(ByArguments, Generic[B]):
     """What a backend around another has of it: the kinds that it answers, its identity, and whether it retries.
 
     Args:
