@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
+from rerank_plugins.prompts.label_mass import silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Failed, Reply, Request, Steps
@@ -83,16 +84,19 @@ class Eliminate(Options):
         left, dropped = list(range(len(candidates))), list[int]()
         reasoning_of: dict[int, str] = {}
         notes: list[Note] = []
+        answers: list[Sequence[Reply]] = []
         named = failed = 0
         while len(left) > self.k and failed < _GIVES_UP_AFTER:
             shown = left[-self.set_size :]
             (reply,) = yield [self._request(query, [candidates[index].text for index in shown])]
+            answers.append([reply])
             worst = self._worst(reply, shown, reasoning_of, notes)
             named += len(worst)
             failed = failed + 1 if isinstance(reply, Failed) else 0
             for index in (worst or shown[-1:])[: len(left) - self.k]:
                 left.remove(index)
                 dropped.append(index)
+        notes += silence_notes(answers)
         if len(candidates) > self.k and not named:
             return Verdict(order=(), notes=notes)
         said = {index: {"reasoning": words} for index, words in reasoning_of.items()}

@@ -11,9 +11,10 @@ from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.windows import Window, slide
 from rerank_plugins.prompts.checkpoints import LISTWISE, template_of
+from rerank_plugins.prompts.label_mass import is_silent, silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
-from rerank_plugins.requests import Choose, Chosen, Request, Steps
+from rerank_plugins.requests import Choose, Chosen, Reply, Request, Steps
 
 __all__ = ["First"]
 
@@ -90,12 +91,14 @@ class _Board:
     prompt: str | None
     logprobs: dict[int, float] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)
+    replies: list[Sequence[Reply]] = field(default_factory=list)
 
     def rank(self, window: Sequence[int], may_cut: bool) -> Window:
         """Order one window by one call."""
         texts = [self.candidates[index].text for index in window]
         (reply,) = yield [label_request(self.query, texts, "order", self.prompt)]
-        if not isinstance(reply, Chosen):
+        self.replies.append([reply])
+        if not isinstance(reply, Chosen) or is_silent([reply]):
             return ()
         found = {window[place]: value for place, value in chosen_first(reply, len(window), self.prompt).items()}
         without = sorted(set(window).difference(found))
@@ -105,11 +108,12 @@ class _Board:
 
     def notes(self) -> list[Note]:
         if not self.missing:
-            return []
+            return silence_notes(self.replies)
         return [
+            *silence_notes(self.replies),
             Note(
                 "info",
                 f"The model gave no probability for the letters of {len(self.missing)} documents; in their window they "
                 "follow the others in first-stage order.",
-            )
+            ),
         ]

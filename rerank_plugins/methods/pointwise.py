@@ -11,6 +11,7 @@ from rerank_plugins.candidates import Candidate, finite
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
 from rerank_plugins.prompts.checkpoints import POINTWISE, template_of
+from rerank_plugins.prompts.label_mass import is_silent, silence_notes
 from rerank_plugins.prompts.pointwise import (
     judgement_requests,
     parse_score,
@@ -205,7 +206,7 @@ class YesNo(Options):
         return self.labels or (template.labels if template else ("Yes", "No"))
 
     def _read(self, reply: Reply) -> float | None:
-        if not isinstance(reply, Chosen):
+        if not isinstance(reply, Chosen) or is_silent([reply]):
             return None
         yes, no = (finite(reply.logprobs.get(label)) for label in self._labels)
         if yes is None and no is None:
@@ -232,10 +233,13 @@ def _reasons(masses: dict[str, float]) -> dict[str, Any]:
 def _missing(answers: Sequence[Sequence[Reply]], masses: Sequence[dict[str, float]], count: int) -> list[Note]:
     """Say where an endpoint did not give all labels: what it leaves out counts as improbable."""
     answered = [any(isinstance(reply, Chosen) for reply in group) for group in answers]
-    short = sum(len(known) < count for known, given in zip(masses, answered, strict=True) if given)
+    short = sum(0 < len(known) < count for known, given in zip(masses, answered, strict=True) if given)
     if not short:
-        return []
-    return [Note("info", f"The model gave no probability for some of the {count} labels of {short} documents.")]
+        return silence_notes(answers)
+    return [
+        *silence_notes(answers),
+        Note("info", f"The model gave no probability for some of the {count} labels of {short} documents."),
+    ]
 
 
 def _unread(replies: Sequence[Reply], scores: Sequence[float | None], scale: int) -> list[Note]:

@@ -11,6 +11,7 @@ from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.sorting import Asking, heap_top, tournament_top
 from rerank_plugins.prompts.checkpoints import SETWISE, template_of
+from rerank_plugins.prompts.label_mass import silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Failed, Reply, Request, Steps
@@ -81,6 +82,7 @@ class Setwise(Options):
         judge = _Judge(query, candidates, self)
         top_of = heap_top if self.sort == "heap" else tournament_top
         top = yield from top_of(count, self.set_size, self.k, judge.best_of)
+        judge.notes += silence_notes(judge.replies)
         if not judge.answers:
             return Verdict(order=(), notes=judge.notes)
         rest = sorted(set(range(count)).difference(top))
@@ -102,12 +104,14 @@ class _Judge:
     silent: int = 0
     reasoning_of: dict[int, str] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
+    replies: list[Sequence[Reply]] = field(default_factory=list)
 
     def best_of(self, sets: Sequence[Sequence[int]]) -> Asking:
         """Compare within all sets in one round trip; where nobody answers any more, the first of each is the best."""
         if self.silent >= _GIVES_UP_AFTER:
             return [members[0] for members in sets]
         replies = yield [self._request([self.candidates[index].text for index in members]) for members in sets]
+        self.replies += [[reply] for reply in replies]
         self.silent = self.silent + 1 if all(isinstance(reply, Failed) for reply in replies) else 0
         return [self._winner(reply, members) for reply, members in zip(replies, sets, strict=True)]
 

@@ -17,6 +17,7 @@ from rerank_plugins.prompts.choices import choice_requests, expected_score
 from rerank_plugins.prompts.criteria import criteria_request, parse_criteria
 from rerank_plugins.prompts.grade_replies import parse_grades
 from rerank_plugins.prompts.grades import Effort, grades_request
+from rerank_plugins.prompts.label_mass import silence_notes
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Request, Steps
 
@@ -192,9 +193,11 @@ class Rebel(Options):
 
     def _chosen(self, query: str, texts: Sequence[str], rubric: Rubric) -> Asking:
         """Ask for each score by itself; requests that share a beginning follow each other."""
-        replies = iter((yield [request for text in texts for request in choice_requests(query, text, rubric)]))
+        answers = yield [request for text in texts for request in choice_requests(query, text, rubric)]
+        replies = iter(answers)
         expected = [[expected_score(next(replies), criterion) for criterion in rubric] for _ in texts]
-        return Gradings([{place: s for place, s in enumerate(row) if s is not None} for row in expected])
+        scores = [{place: s for place, s in enumerate(row) if s is not None} for row in expected]
+        return Gradings(scores, notes=silence_notes([[answer] for answer in answers]))
 
 
 def _turned(batch: Sequence[int], number: int, samples: int) -> list[int]:
