@@ -250,7 +250,7 @@ class Engine:
             moments.append(self._deadline if not self._is_late() else self._deadline + self._grace)
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
-    def receive(self, job: Job, position: int | None, outcome: Reply | BaseException | None) -> None:
+    def receive(self, job: Job, position: int | None, outcome: object) -> None:
         """Take an outcome: a reply at a position, or the end of the job, with the exception that ended it.
 
         A job of one call ends with its reply. One of a batch ends when its backend has, and then takes the next.

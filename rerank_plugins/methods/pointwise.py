@@ -236,10 +236,8 @@ def _missing(answers: Sequence[Sequence[Reply]], masses: Sequence[dict[str, floa
     short = sum(0 < len(known) < count for known, given in zip(masses, answered, strict=True) if given)
     if not short:
         return silence_notes(answers)
-    return [
-        *silence_notes(answers),
-        Note("info", f"The model gave no probability for some of the {count} labels of {short} documents."),
-    ]
+    gap = f"The model gave no probability for some of the {count} labels of {short} documents."
+    return [*silence_notes(answers), Note("info", gap)]
 
 
 def _unread(replies: Sequence[Reply], scores: Sequence[float | None], scale: int) -> list[Note]:

@@ -142,7 +142,7 @@ WAYS: Mapping[str, Misbehave] = {
     "answers nothing": lambda model, requests: iter(()),
     "answers too many": _adds,
     "answers from another thread": _from_a_thread,
-    "gives no pairs": lambda model, requests: iter([reply for _, reply in _well(model, requests)]),  # type: ignore[misc,arg-type] # the mistake
+    "gives no pairs": lambda model, requests: iter([reply for _, reply in _well(model, requests)]),  # type: ignore[misc] # the mistake
     "gives positions that are words": lambda model, requests: (
         (str(at), reply) for at, reply in _well(model, requests)
     ),
