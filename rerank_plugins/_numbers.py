@@ -53,8 +53,8 @@ def checked(request: Request, reply: Reply, source: str = "The model") -> Reply:
 
     >>> checked(ScorePairs("q", ("a", "b")), Scored((float("nan"), 0.5))).scores
     (None, 0.5)
-    >>> checked(ScorePairs("q", ("a", "b")), Scored((0.5,)))
-    Failed(error=BadReply('The model gave 1 scores for 2 texts.'))
+    >>> checked(ScorePairs("q", ("a", "b")), Scored((0.5,))).error
+    BadReply('The model gave 1 scores for 2 texts.')
     """
     if isinstance(reply, Failed):
         return reply

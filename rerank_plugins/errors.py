@@ -177,7 +177,10 @@ def classify(error: BaseException, source: str = "the model") -> CallError:
     if isinstance(error, TimeoutError) or "Timeout" in names:
         return CallTimeout(f"{source} gave no answer in time.")
     if fault := connection_fault(error):
-        return Transient(f"{source} could not be reached ({type(error).__name__}): {fault}.")
+        name = type(error).__name__
+        if fault == "broken off":
+            return Transient(f"{source} could not be reached or broke off ({name}).")
+        return Transient(f"{source} could not be reached ({name}): {fault}.")
     return BadReply(f"{source} failed with {type(error).__name__}.")
 
 

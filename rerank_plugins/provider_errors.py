@@ -49,7 +49,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def connection_fault(error: BaseException) -> str:
-    """What kept a connection from being made or broke it, in words; "" if it is another fault.
+    """What kept a connection from being made, in words; "broken off" for what has no cause to name, "" if it was made.
 
     >>> connection_fault(ConnectionRefusedError())
     'nothing answers at that address; check base_url, and that the server runs'
@@ -66,7 +66,7 @@ def connection_fault(error: BaseException) -> str:
     if any(isinstance(item, OSError) for item in chain) or re.search(
         r"Connect|TransportError|ProtocolError|NetworkError|ReadError|WriteError", names
     ):
-        return "the connection could not be made or broke off"
+        return "broken off"
     return ""
 
 
@@ -160,8 +160,8 @@ def _plain(body: object) -> str:
 
 _WRONG_KEY = re.compile(
     r"(?:invalid|incorrect|wrong|missing|expired|revoked|no)\W{1,3}(?:x-?)?(?:api|auth\w*|access|secret)?[ _-]?"
-    r"(?:key|token|credential)|api[ _-]?key\b.{0,30}\b(?:not valid|invalid|incorrect|missing|required|expired|not found)|"
-    r"authentication|unauthori[sz]ed|unauthenticated",
+    r"(?:key|token|credential)|authentication|unauthori[sz]ed|unauthenticated|"
+    r"api[ _-]?key\b.{0,30}\b(?:not valid|invalid|incorrect|missing|required|expired|not found)",
     re.I,
 )
 _NO_CREDIT = re.compile(

@@ -91,7 +91,7 @@ class UpTo(Options):
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         verdict = yield from self.method.steps(query, candidates)
         ranking = settle(verdict, candidates)
-        scored = [item for item in ranking if finite(item.score) is not None]
+        scored = [item for item in ranking if finite(verdict.scores.get(item.index)) is not None]
         if not scored or verdict.score_kind == "order":
             return self._uncut(verdict, ranking)
         if sentence := self._refusal(verdict.score_kind):
@@ -99,7 +99,7 @@ class UpTo(Options):
         deserving = self._deserving([float(item.score or 0.0) for item in scored])
         kept = min(deserving, self.k if self.k is not None else deserving)
         dropped = {item.index: self._reason(item, place, deserving) for place, item in enumerate(scored[kept:], kept)}
-        dropped |= {item.index: "it has no score" for item in ranking if item.score is None}
+        dropped |= {item.index: "it has no score" for item in ranking if item not in scored}
         return replace(verdict, order=ranking.order, dropped={**verdict.dropped, **dropped})
 
     def _deserving(self, scores: Sequence[float]) -> int:
