@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
+from rerank_plugins.methods.rules import Rule, flag, one_of, whole
 from rerank_plugins.prompts.label_mass import silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
@@ -59,16 +60,17 @@ class Eliminate(Options):
     by: Literal["choose", "chat"] = "choose"
     reasoning: bool = False
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "k": whole(1),
+        "set_size": whole(2, MOST, why="a letter each"),
+        "at_once": whole(1),
+        "by": one_of("choose", "chat"),
+        "reasoning": flag(),
+    }
+
     def __post_init__(self) -> None:
-        if self.by not in ("choose", "chat"):
-            raise InvalidInput(f"Eliminate(by=...) is 'choose' or 'chat', not {self.by!r}.")
-        if self.k < 1:
-            raise InvalidInput(f"Eliminate(k=...) is at least 1, not {self.k!r}.")
-        if not 2 <= self.set_size <= MOST:
-            raise InvalidInput(
-                f"Eliminate(set_size=...) is between 2 and {MOST}, a letter each, not {self.set_size!r}."
-            )
-        if not 1 <= self.at_once < self.set_size or (self.at_once > 1 and self.by == "chat"):
+        super().__post_init__()
+        if self.at_once >= self.set_size or (self.at_once > 1 and self.by == "chat"):
             raise InvalidInput(
                 f"Eliminate(at_once=...) is at least 1, below set_size ({self.set_size}), and 1 with by='chat', "
                 f"not {self.at_once!r}."
@@ -77,7 +79,7 @@ class Eliminate(Options):
             raise InvalidInput("Eliminate(reasoning=True) writes; it takes by='chat'.")
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its options
         return (Choose,) if self.by == "choose" else (Chat,)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rerank_plugins.candidates import Candidate
-from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.windows import Window, slide
+from rerank_plugins.methods.rules import Rule, whole
+from rerank_plugins.methods.windows import Window, check_stride, slide
 from rerank_plugins.prompts.checkpoints import LISTWISE, template_of
 from rerank_plugins.prompts.label_mass import is_silent, silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request
@@ -58,15 +58,15 @@ class First(Options):
     stride: int | None = None
     prompt: str | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "window": whole(2, MOST, why="a letter each"),
+        "stride": whole(1, none="for half a window"),
+    }
+
     def __post_init__(self) -> None:
         template_of(self.prompt, LISTWISE)
-        if not 2 <= self.window <= MOST:
-            raise InvalidInput(f"First(window=...) is between 2 and {MOST}, a letter each, not {self.window!r}.")
-        if self.stride is not None and not 1 <= self.stride <= self.window:
-            raise InvalidInput(
-                f"First(stride=...) is between 1 and the window ({self.window!r}), not {self.stride!r}; a longer "
-                "stride would skip documents."
-            )
+        super().__post_init__()
+        check_stride("First", self.window, self.stride)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         if len(candidates) < 2:

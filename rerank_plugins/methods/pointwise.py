@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from rerank_plugins.candidates import Candidate, finite
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
+from rerank_plugins.methods.rules import Rule, each, flag, one_of, whole
 from rerank_plugins.prompts.checkpoints import POINTWISE, template_of
 from rerank_plugins.prompts.label_mass import is_silent, silence_notes
 from rerank_plugins.prompts.pointwise import (
@@ -69,12 +70,15 @@ class Graded(Options):
     document_first: bool = False
     prompt: str | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "scale": whole(1, 100),
+        "reading": one_of("product", "mean", "text"),
+        "document_first": flag(),
+    }
+
     def __post_init__(self) -> None:
         template = template_of(self.prompt, POINTWISE)
-        if self.reading not in ("product", "mean", "text"):
-            raise InvalidInput(f"Graded(reading=...) is 'product', 'mean' or 'text', not {self.reading!r}.")
-        if isinstance(self.scale, bool) or not isinstance(self.scale, int) or not 1 <= self.scale <= 100:
-            raise InvalidInput(f"Graded(scale=...) is a whole number from 1 to 100, not {self.scale!r}.")
+        super().__post_init__()
         if template is not None and template.labels != score_labels(self.scale):
             raise InvalidInput(
                 f"{self.prompt!r} was trained to answer {template.labels[0]!r} to {template.labels[-1]!r}, which is no "
@@ -82,7 +86,7 @@ class Graded(Options):
             )
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its options
         return (Chat,) if self.reading == "text" else (Choose,)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
@@ -172,13 +176,16 @@ class YesNo(Options):
     document_first: bool = False
     prompt: str | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "labels": each(str, "two different words, the one for 'it helps' first", none="for the usual ones", count=2),
+        "document_first": flag(),
+    }
+
     def __post_init__(self) -> None:
-        if self.labels is not None:
-            object.__setattr__(self, "labels", tuple(self.labels))
-        labels = self._labels
-        if len(labels) != 2 or len(set(labels)) != 2 or not all(isinstance(label, str) and label for label in labels):
+        super().__post_init__()
+        if len(set(self._labels)) != 2 or not all(self._labels):
             raise InvalidInput(
-                f"YesNo(labels=...) is two different words, the one for 'it helps' first, not {labels!r}."
+                f"YesNo(labels=...) is two different words, the one for 'it helps' first, not {self.labels!r}."
             )
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
