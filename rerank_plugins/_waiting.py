@@ -17,6 +17,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, I
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from rerank_plugins.backends._processes import computing
 from rerank_plugins.backends.base import BatchBackend, CallBackend
 from rerank_plugins.candidates import Candidate, as_candidates
 from rerank_plugins.engine import Engine, Job, Task
@@ -333,17 +334,22 @@ def _work(job: Job, post: _Post) -> None:
     """Run a job in this thread, and post its end whatever happens: somebody waits for it."""
     try:
         if job.batched:
-            answers = cast("BatchBackend", job.backend).answer_batch(job.requests)
-            with contextlib.closing(_as_generator(answers)) as replies:
-                for position, reply in replies:
-                    post(_Outcome(job, _position(position), reply))
-                    if job.stop.is_set():
-                        break
+            with computing(job.stop):
+                _compute(job, post)
             post(_Outcome(job, None, None))
         else:
             post(_Outcome(job, 0, _answer(job)))
     except BaseException as error:  # noqa: BLE001 # even SystemExit ends this call alone; the engine knows what to do
         post(_Outcome(job, None, error))
+
+
+def _compute(job: Job, post: _Post) -> None:
+    answers = cast("BatchBackend", job.backend).answer_batch(job.requests)
+    with contextlib.closing(_as_generator(answers)) as replies:
+        for position, reply in replies:
+            post(_Outcome(job, _position(position), reply))
+            if job.stop.is_set():
+                return
 
 
 def _answer(job: Job) -> Reply:

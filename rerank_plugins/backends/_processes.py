@@ -1,13 +1,20 @@
-"""What backends hold that cannot go to another process: locks, clients, models; and how they go there all the same."""
+"""What backends do when a process forks, ends, or hands them to another.
+
+Locks, clients and models cannot go to another process; and a thread that computes must not be cut off by the end of its
+own.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
-__all__ = ["ByArguments", "renew_after_fork"]
+__all__ = ["ByArguments", "computing", "is_computing", "renew_after_fork"]
 
 T = TypeVar("T")
 
@@ -65,3 +72,39 @@ def _renew_all() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=_renew_all)
+
+
+_LONGEST_FAREWELL_S = 30.0  # a pass of a large model on a slow processor; one that hangs must not hold the end up
+_computing: dict[threading.Thread, threading.Event] = {}
+
+
+@contextmanager
+def computing(stop: threading.Event) -> Iterator[None]:
+    """Mark the calling thread as one that computes, until the end of the block.
+
+    A daemon thread that comes back from a long computation while the interpreter ends is killed inside the library
+    that computes, which aborts the whole process, whatever its exit code was to be. So the end of the process sets
+    `stop`, and waits for the thread.
+    """
+    _computing[threading.current_thread()] = stop
+    try:
+        yield
+    finally:
+        _computing.pop(threading.current_thread(), None)
+
+
+def is_computing() -> bool:
+    """Whether a thread of this process computes: an end of the process has to wait for it, or to be `os._exit`."""
+    return bool(_computing)
+
+
+def _farewell() -> None:
+    for stop in list(_computing.values()):
+        stop.set()
+    for thread in list(_computing):
+        thread.join(_LONGEST_FAREWELL_S)
+
+
+atexit.register(_farewell)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_computing.clear)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rerank_plugins.backends._processes import renew_after_fork
+from rerank_plugins.backends._processes import computing, renew_after_fork
 from rerank_plugins.backends.base import BatchBackend, Wrapper
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.requests import Reply
@@ -60,6 +60,7 @@ class SharedBatches(Wrapper[BatchBackend]):
         self._callers: deque[_Caller] = deque()
         self._changing = threading.Lock()
         self._working = False
+        self._ending = threading.Event()
         self._pace: float | None = None
 
     def __repr__(self) -> str:
@@ -92,11 +93,12 @@ class SharedBatches(Wrapper[BatchBackend]):
     def _work(self) -> None:
         places: list[Place] = []
         try:
-            while places := self._next_batch():
-                began = time.monotonic()
-                self._answer(places)
-                pace = len(places) / max(time.monotonic() - began, 1e-6)
-                self._pace = pace if self._pace is None else self._pace + _WEIGHT * (pace - self._pace)
+            with computing(self._ending):
+                while places := self._next_batch():
+                    began = time.monotonic()
+                    self._answer(places)
+                    pace = len(places) / max(time.monotonic() - began, 1e-6)
+                    self._pace = pace if self._pace is None else self._pace + _WEIGHT * (pace - self._pace)
         except BaseException as error:  # noqa: BLE001 # this thread must not end with callers waiting for it
             with self._changing:
                 self._working = False
@@ -108,6 +110,8 @@ class SharedBatches(Wrapper[BatchBackend]):
         """A fair share of what each caller still wants, who came first first; nothing where nobody waits."""
         with self._changing:
             self._callers = deque(caller for caller in self._callers if caller.waiting and not caller.gone)
+            if self._ending.is_set():  # the process ends: nobody reads an answer any more
+                self._callers.clear()
             self._working = bool(self._callers)
             room = max(len(self._callers), self._size())
             places: list[Place] = []
@@ -151,7 +155,7 @@ class SharedBatches(Wrapper[BatchBackend]):
                 for index, reply in replies:
                     if (place := missing.pop(index, None)) is not None:
                         place[0].inbox.put((place[1], reply))
-                    if all(caller.gone for caller, _ in missing.values()):
+                    if self._ending.is_set() or all(caller.gone for caller, _ in missing.values()):
                         break
         except BaseException as error:  # whatever the model raises is its callers' to judge
             raise _BatchFailed(list(missing.values()), error) from error
