@@ -36,6 +36,7 @@ from rerank_plugins.requests import (
 __all__ = ["checked"]
 
 _LEAST = -1000.0  # below it a log-probability is a sentinel: in fp32 a softmax over any vocabulary stays far above
+_LONGEST = 1e100  # a component of a vector whose square is still a number
 _ROUNDING = 1e-3  # what a log-probability may lie above 0
 
 
@@ -164,4 +165,6 @@ def _is_vector(vector: Iterable[Any]) -> bool:
     import numpy as np  # here, so that importing the package stays quick
 
     numbers = np.asarray(vector)
-    return bool(numbers.ndim == 1 and numbers.size and numbers.dtype.kind in "fiu" and np.isfinite(numbers).all())
+    if numbers.ndim != 1 or not numbers.size or numbers.dtype.kind not in "fiu":
+        return False
+    return bool(np.abs(numbers).max() < _LONGEST)  # neither NaN nor infinite, and a cosine can be computed of it

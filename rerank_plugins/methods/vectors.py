@@ -53,7 +53,8 @@ def vectors_of(
     missing = [index for index, vector in enumerate(vectors) if vector is None]
     if missing:
         _fill(vectors, missing, (yield _embed(candidates, missing)))
-    return vectors
+    # An embedder that answers in another number of dimensions than before gives nothing that can be compared.
+    return [vector if vector is not None and len(vector) == dimensions else None for vector in vectors]
 
 
 def _stored(candidate: Candidate) -> Vector | None:
