@@ -2,7 +2,7 @@
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.criteria import Criterion
-from rerank_plugins.drive import arerank, arerank_many, rerank, rerank_many
+from rerank_plugins.drive import arerank, arerank_many, arerank_stream, rerank, rerank_many, rerank_stream
 from rerank_plugins.errors import RerankError
 from rerank_plugins.lexical import BM25Index
 from rerank_plugins.limits import Limits
@@ -61,10 +61,12 @@ __all__ = [
     "YesNo",
     "arerank",
     "arerank_many",
+    "arerank_stream",
     "method_for",
     "read_method",
     "rerank",
     "rerank_many",
+    "rerank_stream",
 ]
 
 __version__ = "0.1.0"

@@ -1,8 +1,6 @@
 """`python -m rerank_plugins` is `rerank-plugins`."""
 
-import sys
-
-from rerank_plugins.cli import main
+from rerank_plugins.cli import console
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

@@ -13,6 +13,7 @@ from collections.abc import MutableMapping
 from dataclasses import fields
 from typing import Any
 
+from rerank_plugins._numbers import checked
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import ChatReply, Failed, Found, Reply, Request
 
@@ -41,7 +42,8 @@ class ReplyCache:
         assert self._mapping is not None
         try:
             text = self._mapping.get(key)
-            return None if text is None else decoded(text, request.reply)
+            reply = None if text is None else checked(request, decoded(text, request.reply))
+            return None if isinstance(reply, Failed) else reply
         except Exception as error:  # noqa: BLE001 # a foreign mapping raises what it likes, and must not break a chain
             _log.warning("The cache could not be read (%s); the call is made instead.", type(error).__name__)
             return None

@@ -8,16 +8,18 @@ reader of the output has gone.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from rerank_plugins import __version__
+from rerank_plugins.backends._processes import is_computing
 from rerank_plugins.commands import compare, demo, methods, rerank, serve
 from rerank_plugins.errors import RerankError
 
-__all__ = ["main"]
+__all__ = ["console", "main"]
 
 _WRONG, _INTERRUPTED, _NO_READER = 2, 130, 141
 
@@ -43,6 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NO_READER
     return code
+
+
+def console() -> None:
+    """Run a command as a program, and end with its exit code at once, also while a local model computes."""
+    code = main()
+    if is_computing():
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,4 +88,4 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

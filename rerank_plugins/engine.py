@@ -1,8 +1,8 @@
 """The policy of a rerank, without any waiting: what to send now, what to make of what came back.
 
-`Engine` advances the methods' generators, collects their requests into jobs and decides on retries, limits, cache
-and notes. It starts no thread and touches no event loop. The two small shells in `drive` ask it for jobs, run them
-and hand it the outcomes, so that sync and async cannot differ in anything but how they wait.
+`Engine` is given tasks, advances the methods' generators, collects their requests into jobs and decides on retries,
+limits, cache and notes. It starts no thread and touches no event loop. The two small shells in `waiting` hand it tasks,
+ask it for jobs, run them and hand it the outcomes, so that sync and async differ in nothing but how they wait.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
+from rerank_plugins._numbers import checked
 from rerank_plugins.backends import registry
 from rerank_plugins.backends.base import Backend, BatchBackend, index_by_kind
 from rerank_plugins.cache import Cache, ReplyCache
@@ -25,8 +26,10 @@ from rerank_plugins.errors import (
     CallError,
     CallTimeout,
     LimitReached,
+    MethodFault,
     PromptTooLong,
     Refused,
+    RerankError,
     Unanswered,
     UnmetNeed,
     classify,
@@ -34,7 +37,7 @@ from rerank_plugins.errors import (
 from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, Observer, QueryEnded, QueryStarted
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods.base import Method, needs_of, wants_of
-from rerank_plugins.ranking import Note, Ranking, Usage, settle
+from rerank_plugins.ranking import Note, Ranking, Usage, Verdict, settle
 from rerank_plugins.requests import Attend, Chat, Failed, Found, Reply, Request, Steps
 
 __all__ = ["Engine", "Job", "OnError", "Task"]
@@ -46,8 +49,8 @@ _log = logging.getLogger("rerank_plugins")
 
 _OPEN_QUERIES = 32  # enough to fill a local model's batch across queries, few enough to keep memory flat
 _AHEAD = 256  # rankings that may wait for one before them that is slow
-_BACKOFF_S = 0.5
 _LONGEST_WAIT_S = 60.0  # a server that asks for more is as good as down for a chat
+_MOST_IN_VAIN = 10_000  # rounds that bring nothing before a method counts as one that never ends
 
 
 @dataclass(eq=False)
@@ -65,9 +68,12 @@ class Run:
     failures: Counter[str] = field(default_factory=Counter)
     limits_hit: Counter[str] = field(default_factory=Counter)
     missing: int = 0
+    in_vain: int = 0
 
     def expect(self, count: int) -> None:
-        """Make room for the replies to a batch."""
+        """Make room for the replies to a batch, and count the rounds that brought nothing, one after another."""
+        in_vain = all(isinstance(reply, Failed) and isinstance(reply.error, LimitReached) for reply in self.replies)
+        self.in_vain = self.in_vain + 1 if in_vain else 0
         self.replies = [None] * count
         self.missing = count
 
@@ -123,12 +129,11 @@ class Job:
 
 
 class Engine:
-    """See the module. All methods are called from one thread; `clock` is in seconds."""
+    """See the module. All methods are called from one thread."""
 
     def __init__(
         self,
         method: Method,
-        tasks: Iterator[Task],
         backends: Sequence[Backend],
         *,
         limits: Limits,
@@ -139,7 +144,6 @@ class Engine:
     ) -> None:
         self._method = method
         self._label = repr(method)
-        self._tasks = enumerate(tasks)
         self._backends = backends
         self._by_kind = index_by_kind(backends)
         self._batched = {id(backend) for backend in backends if isinstance(backend, BatchBackend)}
@@ -149,11 +153,14 @@ class Engine:
         self._observer = observer
         self._top_n = top_n
         self._deadline = None if limits.deadline_s is None else time.monotonic() + limits.deadline_s
+        self._passed = LimitReached(f"the deadline of {limits.deadline_s} s passed")
+        # What methods have to conclude in and tasks to be read in, once the deadline has passed.
+        self._grace = 0.0 if limits.deadline_s is None else max(0.03, 0.03 * limits.deadline_s)
         self._waiting: deque[Call] = deque()
         self._running: set[Job] = set()
         self._open: set[Run] = set()
         self._hold: dict[int, float] = {}
-        self._refusing: dict[int, Refused] = {}
+        self._refusing: dict[int, CallError] = {}
         self._sent = self._spent = self._reserved = 0
         self._moves = 0
         self._looked = 0.0
@@ -171,12 +178,54 @@ class Engine:
         """Whether every query has its ranking."""
         return not self._tasks_left and not self._open
 
+    @property
+    def wanted(self) -> int:
+        """How many tasks it would have taken up by now, if they had been there.
+
+        A local model is given the requests of many queries at once. For an endpoint there is room as long as calls
+        are free, so that a task is not read before something can be done for it.
+        """
+        now = time.monotonic()
+        calls = sum(not call.batched and call.ready_at <= now for call in self._waiting)
+        calls += sum(not job.batched for job in self._running)
+        room = min(
+            _OPEN_QUERIES - len(self._open),
+            _AHEAD - (self._opened - self._taken),
+            self._limits.max_concurrency - calls,
+        )
+        return self._opened + max(0, room)
+
+    @property
+    def has_rankings(self) -> bool:
+        """Whether `take` has something to give."""
+        return self._taken in self._rankings
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the deadline has passed by so much that no further task can be waited for."""
+        return self._is_late(self._grace)
+
+    def begin(self, query: str, candidates: Sequence[Candidate]) -> None:
+        """Take up the next task."""
+        steps = self._steps(query, candidates)
+        run = Run(self._opened, query, candidates, steps, time.monotonic())
+        self._opened += 1
+        self._emit(QueryStarted(run.index, query, len(candidates), self._label))
+        self._open.add(run)
+        if self._is_late():  # as many as there are have to end at once: no method has time to look at them
+            self._give_up(run)
+        else:
+            self._advance(run)
+
+    def end_of_tasks(self) -> None:
+        """Expect no further task."""
+        self._tasks_left = False
+
     def due_jobs(self) -> list[Job]:
-        """Open queries while there is room, and give the jobs to start now."""
+        """Give the jobs to start now."""
         jobs: list[Job] = []
         while True:
             moves = self._moves
-            self._open_queries()
             self._expire()
             self._looked = time.monotonic()
             jobs += self._batch_jobs() + self._call_jobs()
@@ -197,31 +246,38 @@ class Engine:
         moments = [job.expires_at for job in self._running if job.expires_at is not None]
         # A call that was due already when jobs were last handed out waits for room, not for the clock.
         moments += [call.ready_at for call in self._waiting if call.ready_at > self._looked]
-        if self._deadline is not None and self._open:
-            moments.append(self._deadline)
+        if self._deadline is not None and (self._open or self._tasks_left):
+            moments.append(self._deadline if not self._is_late() else self._deadline + self._grace)
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
-    def receive(self, job: Job, position: int | None, outcome: Reply | BaseException | None) -> None:
+    def receive(self, job: Job, position: int | None, outcome: object) -> None:
         """Take an outcome: a reply at a position, or the end of the job, with the exception that ended it.
 
         A job of one call ends with its reply. One of a batch ends when its backend has, and then takes the next.
         """
         if job not in self._running:
             return  # given up on before
-        if position is not None and isinstance(outcome, Reply):
-            if position in job.open:
-                job.open.remove(position)
-                if not job.batched:
-                    self._running.discard(job)
-                self._take(job.calls[position], outcome)
-            return
-        if isinstance(outcome, BaseException):
-            error = classify(outcome, _name_of(job.backend))
-            if not isinstance(outcome, CallError):
-                _log.debug("A call to %s failed with %s.", _name_of(job.backend), type(outcome).__name__)
-        else:
-            error = BadReply(f"{_name_of(job.backend)} gave no answer.")
-        self._end(job, error)
+        if position is None:
+            self._end(job, self._error_of(job, outcome))
+        elif position in job.open:
+            job.open.remove(position)
+            reply = outcome if isinstance(outcome, Reply) else Failed(self._error_of(job, outcome))
+            if job.batched:
+                job.expires_at = self._expiry(batched=True)  # a model that replies is alive
+            else:
+                self._running.discard(job)
+            self._take(job.calls[position], reply)
+            if not job.open:
+                job.stop.set()  # what it might go on to say, nobody waits for
+
+    def _error_of(self, job: Job, outcome: object) -> CallError:
+        name = _name_of(job.backend)
+        if not isinstance(outcome, BaseException):
+            given = "no answer" if outcome is None else f"a {type(outcome).__name__}, which is no reply"
+            return BadReply(f"{name} gave {given}.")
+        if not isinstance(outcome, CallError):
+            _log.debug("A call to %s failed with %s.", name, type(outcome).__name__)
+        return classify(outcome, name)
 
     def abandon(self) -> None:
         """Tell all that still runs to stop."""
@@ -232,50 +288,81 @@ class Engine:
 
     # Queries
 
-    def _open_queries(self) -> None:
-        while self._tasks_left and len(self._open) < _OPEN_QUERIES and self._opened - self._taken < _AHEAD:
-            entry = next(self._tasks, None)
-            if entry is None:
-                self._tasks_left = False
-                return
-            index, (query, candidates) = entry
-            self._opened += 1
-            self._emit(QueryStarted(index, query, len(candidates), self._label))
+    def _steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
+        try:
             steps = self._method.steps(encodable(query), [well_formed(candidate) for candidate in candidates])
-            run = Run(index, query, candidates, steps, time.monotonic())
-            self._open.add(run)
-            self._advance(run)
+        except Exception as error:
+            raise self._fault(error) from error
+        if not isinstance(steps, Generator):
+            raise MethodFault(
+                f"{self._label}: `steps` is a generator that yields requests and returns a Verdict, "
+                f"and gave a {type(steps).__name__}."
+            )
+        return steps
 
     def _advance(self, run: Run) -> None:
         """Send the replies and take the next batch, until a batch has to wait for a model."""
-        while run.answered:
+        while run.answered and run in self._open:
             try:
                 batch = run.steps.send(run.replies if run.replies else None)  # type: ignore[arg-type] # None starts it
-                while not batch:  # an empty batch is answered by an empty list, not by None
+                empty = 0
+                while not batch and empty < _MOST_IN_VAIN:  # it is answered by an empty list, not by None
                     batch = run.steps.send([])
+                    empty += 1
             except StopIteration as end:
                 self._close(run, end.value)
                 return
+            except Exception as error:
+                raise self._fault(error) from error
+            self._check_batch(batch)
             run.expect(len(batch))
+            if run.in_vain > _MOST_IN_VAIN or (run.in_vain and self._is_late(self._grace)):
+                self._give_up(run)
+                return
             for slot, request in enumerate(batch):
                 self._ask(run, slot, request)
 
-    def _close(self, run: Run, verdict: Any) -> None:
+    def _check_batch(self, batch: object) -> None:
+        requests = batch if isinstance(batch, Sequence) else ()
+        if not requests or not all(isinstance(request, Request) for request in requests):
+            what = f"a {type(batch).__name__}" if not requests else "a list with something else in it"
+            what = f"{_MOST_IN_VAIN} empty lists one after another" if batch in ([], ()) else what
+            raise MethodFault(f"{self._label}: what `steps` yields is a list of requests, not {what}.")
+
+    def _give_up(self, run: Run) -> None:
+        """End a query without its method's verdict: there is no time for one, or it would never come."""
+        run.steps.close()
+        why = str(self._passed) if self._is_late() else "the method went on asking when nothing could be spent any more"
+        run.notes.append(Note("limit", f"The order is the first stage's: {why}."))
+        self._close(run, Verdict(order=range(len(run.candidates))))
+
+    def _close(self, run: Run, verdict: object) -> None:
+        if not isinstance(verdict, Verdict):
+            raise MethodFault(f"{self._label}: `steps` returns a Verdict, and returned a {type(verdict).__name__}.")
         notes = [*_counted("failed", run.failures), *_counted("limit", run.limits_hit), *dict.fromkeys(run.notes)]
         for note in notes:
             if note.kind in ("failed", "limit"):
                 _log.warning("%s: %s", self._label, note.message)
-        ranking = settle(
-            verdict,
-            run.candidates,
-            top_n=self._top_n,
-            method=self._label,
-            usage=replace(run.usage, seconds=time.monotonic() - run.opened),
-            notes=notes,
-        )
+        try:
+            ranking = settle(
+                verdict,
+                run.candidates,
+                top_n=self._top_n,
+                method=self._label,
+                usage=replace(run.usage, seconds=time.monotonic() - run.opened),
+                notes=notes,
+            )
+        except Exception as error:
+            raise self._fault(error) from error
         self._open.discard(run)
         self._rankings[run.index] = ranking
         self._emit(QueryEnded(run.index, ranking))
+
+    def _fault(self, error: Exception) -> RerankError:
+        """What to raise for an exception out of a method's own code; ours are sentences already."""
+        if isinstance(error, RerankError):
+            return error
+        return MethodFault(f"{self._label} failed with {type(error).__name__}: a fault of the method, not of a model.")
 
     # Requests
 
@@ -308,6 +395,7 @@ class Engine:
         return registry.unmet(kind, self._label, [_name_of(backend) for backend in self._backends])
 
     def _take(self, call: Call, reply: Reply) -> None:
+        reply = checked(call.request, reply, _name_of(call.backend))
         if isinstance(reply, Failed):
             self._retry_or_fail(call, reply.error)  # one request of a batch, of which the others may be well
         else:
@@ -332,7 +420,8 @@ class Engine:
     def _keep(self, call: Call, keys: Sequence[str], reply: Reply) -> Reply:
         missing = [position for position in range(len(call.units)) if position not in call.hits]
         for position, part in zip(missing, call.request.split(reply, len(missing)), strict=True):
-            self._cache.put(keys[position], part)
+            if checked(call.units[position], part) is part:  # else the next try may do better
+                self._cache.put(keys[position], part)
             call.hits[position] = part
         if len(missing) == len(call.units):
             return reply
@@ -389,7 +478,7 @@ class Engine:
         return False
 
     def _start(self, calls: Sequence[Call]) -> Job:
-        job = Job(calls[0].backend, calls, self._expiry(calls[0].batched), open=set(range(len(calls))))
+        job = Job(calls[0].backend, calls, self._expiry(batched=calls[0].batched), open=set(range(len(calls))))
         self._running.add(job)
         for call in calls:
             call.attempts += 1
@@ -398,10 +487,10 @@ class Engine:
             self._emit(CallStarted(call.run.index, call.request, call.attempts))
         return job
 
-    def _expiry(self, batched: bool) -> float | None:
-        timeout = None if batched else self._limits.timeout_s
-        moments = [moment for moment in (self._deadline, timeout and time.monotonic() + timeout) if moment is not None]
-        return min(moments, default=None)
+    def _expiry(self, *, batched: bool) -> float | None:
+        timeout = self._limits.silence_s if batched else self._limits.timeout_s
+        moments = [self._deadline, None if timeout is None else time.monotonic() + timeout]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _end(self, job: Job, error: CallError) -> None:
         """Retry or fail what the job leaves open."""
@@ -418,7 +507,7 @@ class Engine:
             return
         call.ready_at = time.monotonic() + wait
         if error.retry_after is not None:
-            self._hold[id(call.backend)] = call.ready_at
+            self._hold[id(call.backend)] = max(call.ready_at, self._hold.get(id(call.backend), 0.0))
         self._waiting.append(call)
         self._emit(CallRetried(call.run.index, call.request, error, wait))
 
@@ -428,7 +517,7 @@ class Engine:
         if not error.retryable or call.attempts > tries:
             return None
         # Full jitter keeps calls that failed together from coming back together.
-        wait = random.uniform(0.5, 1.0) * _BACKOFF_S * 2 ** (call.attempts - 1)
+        wait = random.uniform(0.5, 1.0) * self._limits.backoff_s * 2 ** (call.attempts - 1)
         wait = max(wait, error.retry_after or 0.0)
         left = _LONGEST_WAIT_S if self._deadline is None else self._deadline - time.monotonic()
         return wait if wait <= min(left, _LONGEST_WAIT_S) else None
@@ -440,27 +529,38 @@ class Engine:
             if self._raise:
                 raise error
             call.run.failures[str(error)] += 1
-        if isinstance(error, Refused) and error.status in (401, 403, 404, 429):  # 429 here: an account without credit
+        if isinstance(error, Refused) and error.scope == "backend" and call.request.reply is not Found:
             self._refusing[id(call.backend)] = error
         self._settle_call(call, Failed(error))
 
+    def _is_late(self, by: float = 0.0) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline + by
+
     def _expire(self) -> None:
         """Give up on calls that are over their time, and past the deadline on everything."""
-        now = time.monotonic()
-        late = self._deadline is not None and now >= self._deadline
-        passed = LimitReached(f"the deadline of {self._limits.deadline_s} s passed")
+        now, late = time.monotonic(), self._is_late()
         for job in [job for job in self._running if late or (job.expires_at is not None and now >= job.expires_at)]:
-            name = _name_of(job.backend)
-            self._end(job, passed if late else CallTimeout(f"{name} gave no answer in {self._limits.timeout_s} s."))
+            self._end(job, self._passed if late else self._overdue(job))
         while late and self._waiting:
-            self._fail(self._waiting.popleft(), passed)
+            self._fail(self._waiting.popleft(), self._passed)
+
+    def _overdue(self, job: Job) -> CallError:
+        """The failure of a call that took too long. A model in this process that is silent gets nothing more to do."""
+        name = _name_of(job.backend)
+        if not job.batched:
+            return CallTimeout(f"{name} gave no answer in {self._limits.timeout_s} s.")
+        error = Refused(f"{name} computed {self._limits.silence_s} s without a reply; nothing more is asked of it.")
+        self._refusing[id(job.backend)] = error
+        return error
 
     def _emit(self, event: Event) -> None:
         if self._observer is None:
             return
         try:
             self._observer(event)
-        except Exception:  # noqa: BLE001 # an observer's fault must not cost the user the ranking
+        except KeyboardInterrupt:
+            raise  # that is the user's, who happened to press Ctrl-C just now
+        except BaseException:  # noqa: BLE001 # an observer's fault must not cost the user the ranking
             _log.exception("An observer failed on %s; the rerank goes on.", type(event).__name__)
 
 

@@ -4,6 +4,7 @@ RerankError
 ├── InvalidInput        an argument breaks a rule
 ├── MissingExtra        a feature needs a package that is not installed
 ├── UnmetNeed           a method asks for something that no given backend answers
+├── MethodFault         a method's own code failed, or broke the rules for methods
 └── CallError           one call to a model failed
     ├── Transient       429, 5xx, a lost connection: worth another try
     │   └── CallTimeout no answer in time
@@ -17,8 +18,20 @@ RerankError
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from rerank_plugins.provider_errors import body_of, context_numbers, retry_after_of, says_too_long, status_of, text_of
+from rerank_plugins.provider_errors import (
+    body_of,
+    connection_fault,
+    context_numbers,
+    holds_for_every_call,
+    origin_of,
+    retry_after_of,
+    says_too_long,
+    status_of,
+    text_of,
+)
 
 __all__ = [
     "BadReply",
@@ -26,6 +39,7 @@ __all__ = [
     "CallTimeout",
     "InvalidInput",
     "LimitReached",
+    "MethodFault",
     "MissingExtra",
     "PromptTooLong",
     "Refused",
@@ -63,6 +77,10 @@ class UnmetNeed(RerankError):
     """A method asks for something that none of the given backends answers."""
 
 
+class MethodFault(RerankError):
+    """A method's own code failed or broke the rules for methods; `__cause__` has the exception, if there was one."""
+
+
 class CallError(RerankError):
     """One call to a model failed. Its message never holds a prompt, a document or a key."""
 
@@ -85,12 +103,27 @@ class CallTimeout(Transient):
 
 
 class Refused(CallError):
-    """A request that would be refused again: a wrong key, an unknown model, a parameter not taken."""
+    """A request that would be refused again: a wrong key, an unknown model, a parameter not taken.
 
-    def __init__(self, message: str, status: int | None = None, param: str | None = None) -> None:
+    Args:
+        message: A sentence.
+        status: The HTTP status, if there was one.
+        param: The parameter that was not taken, if the provider names it.
+        scope: "backend" if every further call would be refused as well, as with a wrong key; "request" if only this
+            one is. By default the status decides: 401 (the key) and 402 (no credit) hold for every call.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        param: str | None = None,
+        scope: Literal["request", "backend"] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.param = param
+        self.scope = scope or ("backend" if status in (401, 402) else "request")
 
 
 class PromptTooLong(Refused):
@@ -136,15 +169,26 @@ def classify(error: BaseException, source: str = "the model") -> CallError:
         return error
     if isinstance(error, RerankError):
         return Refused(str(error))  # one of our own sentences, which hold nothing to hide
-    status = status_of(error)
+    origin = origin_of(error)
+    status = status_of(origin)
     if status is not None:
-        return _of_status(error, status, source)
+        return _of_status(origin, status, source)
     names = " ".join(cls.__name__ for cls in type(error).__mro__)
     if isinstance(error, TimeoutError) or "Timeout" in names:
         return CallTimeout(f"{source} gave no answer in time.")
-    if isinstance(error, OSError) or re.search(r"Connect|TransportError|ProtocolError|NetworkError", names):
-        return Transient(f"{source} could not be reached or broke off ({type(error).__name__}).")
+    if fault := connection_fault(error):
+        name = type(error).__name__
+        if fault == "broken off":
+            return Transient(f"{source} could not be reached or broke off ({name}).")
+        return Transient(f"{source} could not be reached ({name}): {fault}.")
     return BadReply(f"{source} failed with {type(error).__name__}.")
+
+
+_ADVICE = {
+    "key": "the key was not accepted; check api_key",
+    "credit": "the account has no credit left",
+    "model": "no such model, or none that the key may use; check the model's name and base_url",
+}
 
 
 def _of_status(error: BaseException, status: int, source: str) -> CallError:
@@ -152,20 +196,20 @@ def _of_status(error: BaseException, status: int, source: str) -> CallError:
         return PromptTooLong(*context_numbers(text_of(error)))
     body = body_of(error)
     code = body.get("code") or body.get("type")
-    if status in (408, 409, 425, 429) or status >= 500:
-        if code == "insufficient_quota":
-            return Refused(f"{source} answered with HTTP {status} ({code}): the account has no credit left.", status)
-        return Transient(f"{source} answered with HTTP {status}.", retry_after_of(error))
-    advice = {
-        401: "the key was not accepted; check api_key",
-        403: "the key may not use this model; check api_key and the model's name",
-        404: "no such model or path; check the model's name and base_url",
-    }.get(status, "the request was not accepted")
     # Providers' codes are words; anything else could be an echo of the request or of a key.
     named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[A-Za-z_.]{1,60}|\d{1,5}", code) else ""
+    said = f"{source} answered with HTTP {status}{named}"
+    if kind := holds_for_every_call(error, status):
+        return Refused(f"{said}: {_ADVICE[kind]}.", status, _param(body), scope="backend")
+    if status in (408, 409, 425, 429) or status >= 500:
+        return Transient(f"{source} answered with HTTP {status}.", retry_after_of(error))
+    advice = {
+        403: "this request may not be made; check what the key may use, and whether a filter stopped it",
+        404: "no such model or path; check the model's name and base_url",
+    }.get(status, "the request was not accepted")
+    return Refused(f"{said}: {advice}.", status, _param(body))
+
+
+def _param(body: Mapping[str, Any]) -> str | None:
     param = body.get("param")
-    return Refused(
-        f"{source} answered with HTTP {status}{named}: {advice}.",
-        status,
-        param if isinstance(param, str) else None,
-    )
+    return param if isinstance(param, str) else None

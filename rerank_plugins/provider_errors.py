@@ -1,16 +1,73 @@
-"""What a provider's exception says, whichever SDK it comes from: status, text, wait, and whether a prompt is too long.
+"""What a provider's exception says, whichever SDK it comes from: status, text, wait, what holds for every call.
 
 The text can hold a key or a whole prompt, so it is read here and never passed on.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
+import socket
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["body_of", "context_numbers", "retry_after_of", "says_too_long", "status_of", "text_of"]
+__all__ = [
+    "body_of",
+    "connection_fault",
+    "context_numbers",
+    "holds_for_every_call",
+    "origin_of",
+    "retry_after_of",
+    "says_too_long",
+    "status_of",
+    "text_of",
+]
+
+_CARRIERS = ("__cause__", "__context__", "original_error", "original_exception", "original", "orig", "inner", "error")
+_MOST_CARRIED = 20  # exceptions can refer to each other in a circle
+
+
+def origin_of(error: BaseException) -> BaseException:
+    """The provider's exception inside a framework's: the first that carries a status, else the exception itself."""
+    return next((item for item in _chain(error) if status_of(item) is not None), error)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and those that it carries, nearest first."""
+    waiting, seen = [error], list[BaseException]()
+    while waiting and len(seen) < _MOST_CARRIED:
+        item = waiting.pop(0)
+        if item in seen:
+            continue
+        seen.append(item)
+        yield item
+        carried = [getattr(item, name, None) for name in _CARRIERS] + list(item.args)
+        waiting += [value for value in carried if isinstance(value, BaseException)]
+
+
+def connection_fault(error: BaseException) -> str:
+    """What kept a connection from being made, in words; "broken off" for what has no cause to name, "" if it was made.
+
+    >>> connection_fault(ConnectionRefusedError())
+    'nothing answers at that address; check base_url, and that the server runs'
+    """
+    chain = list(_chain(error))
+    names = " ".join(cls.__name__ for item in chain for cls in type(item).__mro__)
+    words = " ".join(str(item) for item in chain if isinstance(item, OSError) or "Connect" in type(item).__name__)
+    if any(isinstance(item, ssl.SSLError) for item in chain) or re.search(r"certificate|\bSSL\b|\bTLS\b", words):
+        return "the connection could not be secured; check the certificate, and whether base_url is https"
+    if any(isinstance(item, socket.gaierror) for item in chain) or re.search(r"getaddrinfo|Name or service", words):
+        return "its host name could not be resolved; check base_url and the network"
+    if "ConnectionRefusedError" in names or re.search(r"refused|All connection attempts failed", words):
+        return "nothing answers at that address; check base_url, and that the server runs"
+    if any(isinstance(item, OSError) for item in chain) or re.search(
+        r"Connect|TransportError|ProtocolError|NetworkError|ReadError|WriteError", names
+    ):
+        return "broken off"
+    return ""
 
 
 def status_of(error: BaseException) -> int | None:
@@ -42,11 +99,15 @@ def text_of(error: BaseException) -> str:
 
 
 def retry_after_of(error: BaseException) -> float | None:
-    """The wait in seconds that the server asked for."""
+    """The wait in seconds that the server asked for: in a header, else in the body or in a sentence, the longest."""
     response = getattr(error, "response", None)
     headers = getattr(response, "headers", None) or getattr(error, "headers", None)
-    if not isinstance(headers, Mapping):
-        return None
+    if isinstance(headers, Mapping) and (asked := _in_headers(headers)) is not None:
+        return asked
+    return max(_in_words(f"{text_of(error)} {_plain(getattr(error, 'body', None))}"), default=None)
+
+
+def _in_headers(headers: Mapping[str, Any]) -> float | None:
     milliseconds = _seconds(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -58,12 +119,78 @@ def _seconds(value: object) -> float | None:
     if value is None:
         return None
     try:
-        return max(0.0, float(str(value)))
+        seconds = float(str(value))
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         import email.utils  # slow to import, and dates are rare here
 
         date = email.utils.parsedate_tz(str(value))
         return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_WAIT = re.compile(
+    r"(?:(?:try|retry)\s+(?:again\s+)?(?:in|after)|wait(?:\s+for)?|retry_?(?:after|delay)(?:_seconds)?)[\W_]{0,6}"
+    r"((?:\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)?(?![a-z])\s*)+)",
+    re.I,
+)
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(milliseconds?|ms|h|m(?!s)|s)?", re.I)
+
+
+def _in_words(text: str) -> list[float]:
+    """Each wait that a text names, in seconds.
+
+    >>> _in_words("Please try again in 1m30.5s."), _in_words('"retryDelay": "12s"'), _in_words("retry in 250ms")
+    ([90.5], [12.0], [0.25])
+    """
+    return [sum(map(_part, _PART.finditer(found[1]))) for found in _WAIT.finditer(text)]
+
+
+def _part(found: re.Match[str]) -> float:
+    unit = (found[2] or "s").lower()
+    return float(found[1]) * _UNITS["ms" if unit.startswith("mi") or unit == "ms" else unit]
+
+
+def _plain(body: object) -> str:
+    try:
+        return json.dumps(body)
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
+_WRONG_KEY = re.compile(
+    r"(?:invalid|incorrect|wrong|missing|expired|revoked|no)\W{1,3}(?:x-?)?(?:api|auth\w*|access|secret)?[ _-]?"
+    r"(?:key|token|credential)|authentication|unauthori[sz]ed|unauthenticated|"
+    r"api[ _-]?key\b.{0,30}\b(?:not valid|invalid|incorrect|missing|required|expired|not found)",
+    re.I,
+)
+_NO_CREDIT = re.compile(
+    r"insufficient[ _](?:quota|balance|credit|funds)|credit balance|out of credit|no credit|billing|payment required|"
+    r"exceeded your current quota|account.{0,30}(?:suspend|deactivat|disabled|not active)",
+    re.I,
+)
+_NO_MODEL = re.compile(
+    r"model[ _]not[ _]found|no such model|unknown model|(?:not have|no) access to (?:the )?model|"
+    # within one sentence, in which a dot may stand inside a model's name
+    r"model\b(?:[^.{}\"]|\.(?=\S)){0,120}\b(?:does not exist|not found|not available|not supported|not have access|"
+    r"decommissioned|deprecated)",
+    re.I,
+)
+
+
+def holds_for_every_call(error: BaseException, status: int) -> str:
+    """Why every further call would be refused as well: "key", "credit" or "model"; "" if only this one is.
+
+    A status alone does not tell: some answer 400 to a wrong key, some 403 to one document that their filter stopped.
+    """
+    text = f"{text_of(error)} {_plain(getattr(error, 'body', None))}"
+    if status == 402 or (status in (400, 403, 429) and _NO_CREDIT.search(text)):
+        return "credit"
+    if status == 401 or (status in (400, 403) and _WRONG_KEY.search(text)):
+        return "key"
+    if status in (400, 403, 404) and _NO_MODEL.search(text):
+        return "model"
+    return ""
 
 
 _TOO_LONG = re.compile(

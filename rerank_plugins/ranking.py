@@ -83,6 +83,8 @@ class Ranked:
             anything it is 1 / rank. None for a document that the method could not score.
         why: The method's reasons, as plain data.
         added: Whether the method found it itself, so that it was not in the list that was handed in.
+        judged: Whether the method gave it its place. If not, because a call failed or a reply left it out, it follows
+            in first-stage order.
     """
 
     index: int
@@ -91,6 +93,7 @@ class Ranked:
     score: float | None
     why: Mapping[str, Any]
     added: bool = False
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def explanation(ranking: Ranking, item: Ranked) -> dict[str, Any]:
         "rank": item.rank,
         "score": item.score,
         "score_kind": ranking.score_kind,
+        "judged": item.judged,
         "first_stage_rank": None if item.added else item.index + 1,
         "first_stage_score": item.candidate.score,
         "why": dict(item.why),
@@ -219,7 +223,9 @@ def settle(
     """Turn a verdict into a ranking that holds each candidate exactly once: the one place where this is enforced.
 
     What the verdict leaves out follows in first-stage order, what it repeats or invents is ignored, and both
-    are noted. Documents that the verdict adds are treated as if they had been handed in after the others.
+    are noted. Documents that the verdict adds are treated as if they had been handed in after the others. If nothing
+    has a score, because every call failed, the scores are those of an order: a chain may have a threshold behind the
+    reranker, and would lose every document.
 
     >>> settle(Verdict(order=[2, 2, 7]), [Candidate("a"), Candidate("b"), Candidate("c")]).order
     [2, 0, 1]
@@ -228,8 +234,18 @@ def settle(
     dropped = {index: reason for index, reason in verdict.dropped.items() if 0 <= index < len(candidates)}
     named = [index for index in dict.fromkeys(verdict.order) if 0 <= index < len(candidates) and index not in dropped]
     unnamed = sorted(set(range(len(candidates))).difference(named, dropped))
+    scored = any(finite(verdict.scores.get(index)) is not None for index in (*named, *unnamed))
+    kind: ScoreKind = verdict.score_kind if scored or not (named or unnamed) else "order"
     ranked = tuple(
-        Ranked(index, candidates[index], rank, _score(verdict, index, rank), verdict.why.get(index, {}), index >= given)
+        Ranked(
+            index,
+            candidates[index],
+            rank,
+            1 / rank if kind == "order" else finite(verdict.scores.get(index)),
+            verdict.why.get(index, {}),
+            index >= given,
+            rank <= len(named),
+        )
         for rank, index in enumerate(named + unnamed, start=1)
     )
     kept = ranked if top_n is None else ranked[:top_n]
@@ -251,16 +267,12 @@ def settle(
         usage,
         (*notes, *verdict.notes, *_accounted(verdict, len(candidates), len(unnamed))),
         method,
-        verdict.score_kind,
+        kind,
     )
 
 
 def _left_out(item: Ranked, reason: str) -> Dropped:
     return Dropped(item.index, item.candidate, reason, item.score, item.why, item.added)
-
-
-def _score(verdict: Verdict, index: int, rank: int) -> float | None:
-    return 1 / rank if verdict.score_kind == "order" else finite(verdict.scores.get(index))
 
 
 def _accounted(verdict: Verdict, total: int, unnamed: int) -> list[Note]:

@@ -77,7 +77,10 @@ class ChatReply(Reply):
 
 @dataclass(frozen=True)
 class Chosen(Reply):
-    """Label to natural log-probability of it as the answer; labels that an endpoint does not give are missing."""
+    """Label to natural log-probability of it as the answer, among all that the model could answer.
+
+    Labels that an endpoint does not give are missing, and so are those whose value is no log-probability.
+    """
 
     logprobs: Mapping[str, float]
 
@@ -105,16 +108,19 @@ class Attended(Reply):
 
 @dataclass(frozen=True)
 class Embedded(Reply):
-    """One vector per text, of shape (texts, dimensions), not necessarily of unit length."""
+    """One vector per text, of shape (texts, dimensions), not necessarily of unit length.
+
+    A vector is empty if the embedder gave none that can be used for that text.
+    """
 
     vectors: Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Scored(Reply):
-    """One score per text; higher is more relevant."""
+    """One score per text; higher is more relevant. None if the model gave no number for that text."""
 
-    scores: tuple[float, ...]
+    scores: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)

@@ -288,9 +288,8 @@ def test_a_chat_model_is_asked_for_each_question_and_its_rows_are_added(capsys: 
 @pytest.mark.usefixtures("no_models")
 @pytest.mark.parametrize("fault", [Fault("status", 401), Fault("reset")])
 def test_a_chat_model_out_of_reach_is_said_before_anything_else(
-    fault: Fault, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fault: Fault, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.0)
     with ScriptedEndpoint(lambda asked: fault) as server:
         assert main(["demo", "--json", "--model", "scripted", "--base-url", server.base_url]) == 2
     out, said = capsys.readouterr()

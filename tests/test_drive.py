@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -26,7 +26,16 @@ from rerank_plugins import (
     rerank,
     rerank_many,
 )
-from rerank_plugins.errors import BadReply, InvalidInput, LimitReached, Refused, Transient, Unanswered, UnmetNeed
+from rerank_plugins.errors import (
+    BadReply,
+    InvalidInput,
+    LimitReached,
+    MethodFault,
+    Refused,
+    Transient,
+    Unanswered,
+    UnmetNeed,
+)
 from rerank_plugins.events import CallEnded, CallRetried, CallStarted, Event, QueryEnded, QueryStarted
 from rerank_plugins.ranking import Note, Verdict, order_by
 from rerank_plugins.requests import (
@@ -43,6 +52,8 @@ from rerank_plugins.requests import (
 )
 from rerank_plugins.testing import FakeModel
 from tests.grading import TEXTS, WAYS, Grade, Way, grader, last_number, once
+
+AT_ONCE = Limits(backoff_s=0)
 
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS)
@@ -117,13 +128,9 @@ class TestConcurrency:
 
 
 class TestRetries:
-    @pytest.fixture(autouse=True)
-    def _quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.001)
-
     def test_a_passing_failure_leaves_no_trace_but_the_call(self, way: Way) -> None:
         model = grader(fails=once(Transient("busy")))
-        ranking = way(Grade(), "q", TEXTS, backends=model)
+        ranking = way(Grade(), "q", TEXTS, backends=model, limits=AT_ONCE)
         assert ranking.order[0] == 7
         assert not ranking.notes
         assert ranking.usage.calls == 9
@@ -133,7 +140,7 @@ class TestRetries:
             return Transient("busy") if "passage 7" in str(request) else None
 
         model = grader(fails=fails)
-        ranking = way(Grade(), "q", TEXTS, backends=model, limits=Limits(retries=2))
+        ranking = way(Grade(), "q", TEXTS, backends=model, limits=Limits(retries=2, backoff_s=0))
         assert ranking.order == [6, 5, 4, 3, 2, 1, 0, 7]
         assert ranking[-1].score is None
         assert sum("passage 7" in str(request) for request in model.requests) == 3
@@ -182,7 +189,7 @@ class TestRetries:
 
     def test_a_timeout_is_retried_and_then_noted(self, way: Way) -> None:
         model = grader(delay_s=0.5)
-        ranking = way(Grade(), "q", TEXTS[:2], backends=model, limits=Limits(timeout_s=0.05, retries=1))
+        ranking = way(Grade(), "q", TEXTS[:2], backends=model, limits=Limits(timeout_s=0.05, retries=1, backoff_s=0))
         assert len(model.requests) == 4
         assert "no answer in 0.05 s" in ranking.notes[0].message
 
@@ -320,8 +327,7 @@ class TestBatchBackends:
 
 
 class TestObserver:
-    def test_it_sees_all_that_happens(self, way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.001)
+    def test_it_sees_all_that_happens(self, way: Way) -> None:
         events: list[Event] = []
         threads: set[int] = set()
 
@@ -330,7 +336,7 @@ class TestObserver:
             threads.add(threading.get_ident())
 
         model = grader(fails=once(Transient("busy")))
-        ranking = way(Grade(), "q", TEXTS[:2], backends=model, observer=observe)
+        ranking = way(Grade(), "q", TEXTS[:2], backends=model, observer=observe, limits=AT_ONCE)
         assert isinstance(events[0], QueryStarted)
         assert isinstance(events[-1], QueryEnded)
         assert events[-1].ranking is ranking
@@ -392,15 +398,83 @@ class TestBadInput:
             rerank(FirstStage(), "q", TEXTS, on_error="ignore")  # type: ignore[arg-type] # the mistake under test
 
 
-def test_a_fault_of_the_method_is_not_hidden() -> None:
-    @dataclass(frozen=True)
-    class Broken:
-        def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
-            yield [Chat([])]
-            raise ZeroDivisionError
+class Faulty:
+    """A method whose steps are those of a function."""
 
-    with pytest.raises(ZeroDivisionError):
-        rerank(Broken(), "q", TEXTS, backends=grader())
+    def __init__(self, steps: Callable[[], Any]) -> None:
+        self._steps = steps
+
+    def steps(self, query: str, candidates: Sequence[Candidate]) -> Any:
+        return self._steps()
+
+    def __repr__(self) -> str:
+        return "Faulty()"
+
+
+def raises() -> Iterator[Any]:
+    yield [Chat([])]
+    raise ZeroDivisionError
+
+
+def concludes(verdict: Any) -> Callable[[], Iterator[Any]]:
+    def steps() -> Iterator[Any]:
+        yield [Chat([])]
+        return verdict
+
+    return steps
+
+
+def yields(*batches: Any) -> Callable[[], Iterator[Any]]:
+    def steps() -> Iterator[Any]:
+        yield from batches
+        return Verdict(order=[])
+
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        (raises, "failed with ZeroDivisionError: a fault of the method"),
+        (concludes(None), "returns a Verdict, and returned a NoneType"),
+        (concludes([2, 1]), "returns a Verdict, and returned a list"),
+        (concludes(Verdict(order=["a"])), "failed with TypeError"),
+        (concludes(Verdict(order=None)), "failed with TypeError"),  # type: ignore[arg-type] # the mistake under test
+        (yields(Chat([])), "a list of requests, not a Chat"),
+        (yields("ask"), "a list with something else in it"),
+        (yields([Chat([]), "ask"]), "a list with something else in it"),
+        (yields(7), "a list of requests, not a int"),
+        (lambda: [Chat([])], "is a generator that yields requests"),
+        (lambda: None, "is a generator that yields requests"),
+        (lambda: 1 / 0, "failed with ZeroDivisionError"),
+    ],
+)
+def test_a_fault_of_the_method_is_told_in_a_sentence(way: Way, steps: Callable[[], Any], says: str) -> None:
+    with pytest.raises(MethodFault, match=r"^Faulty\(\)") as raised:
+        way(Faulty(steps), "q", TEXTS, backends=FakeModel("1"))
+    assert says in str(raised.value)
+
+
+def test_a_method_that_yields_nothing_for_ever_is_ended(way: Way) -> None:
+    def steps() -> Iterator[Any]:
+        while True:
+            yield []
+
+    with pytest.raises(MethodFault, match="empty lists one after another"):
+        way(Faulty(steps), "q", TEXTS, backends=grader())
+
+
+@pytest.mark.parametrize("limits", [Limits(deadline_s=0.2), Limits(max_calls=3)])
+def test_a_method_that_asks_for_ever_is_ended_with_the_budget(way: Way, limits: Limits) -> None:
+    def steps() -> Iterator[Any]:
+        while True:
+            yield [Chat([])]
+
+    start = time.monotonic()
+    ranking = way(Faulty(steps), "q", TEXTS, backends=FakeModel("1", delay_s=0.01), limits=limits)
+    assert ranking.order == list(range(8))
+    assert "The order is the first stage's" in " ".join(note.message for note in ranking.notes)
+    assert limits.deadline_s is None or time.monotonic() - start < 0.26
 
 
 def test_an_empty_batch_is_answered_at_once(way: Way) -> None:

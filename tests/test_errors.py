@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import email.utils
+import socket
+import ssl
 import time
 
+import httpx
 import openai
 import pytest
 
@@ -42,7 +46,7 @@ def test_a_status_that_may_pass_is_worth_another_try(status):
 
 
 @pytest.mark.parametrize(
-    ("status", "advice"), [(400, "not accepted"), (401, "api_key"), (403, "model's name"), (404, "base_url")]
+    ("status", "advice"), [(400, "not accepted"), (401, "api_key"), (403, "filter"), (404, "base_url")]
 )
 def test_a_refusal_says_what_to_check(status, advice):
     error = classify(
@@ -63,6 +67,102 @@ def test_no_waiting_mends_an_empty_account():
     assert type(error) is Refused and error.status == 429
 
 
+OF_EVERY_CALL = [
+    (401, {"message": "Incorrect API key provided: sk-abc", "code": "invalid_api_key"}),
+    (401, {"message": "no"}),
+    (402, {"message": "Insufficient Balance"}),
+    (429, {"message": "You exceeded your current quota, please check your plan.", "code": "insufficient_quota"}),
+    (400, {"message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}),
+    (400, {"message": "Your credit balance is too low to access the API.", "type": "invalid_request_error"}),
+    (403, {"message": "Invalid API Key"}),
+    (403, {"message": "Project `p` does not have access to model `m`", "code": "model_not_found"}),
+    (404, {"message": "The model `m` does not exist or you do not have access to it.", "code": "model_not_found"}),
+    (404, {"message": "model 'm' not found, try pulling it first"}),
+    (400, {"message": "Unknown model: m"}),
+]  # fmt: skip
+OF_ONE_REQUEST = [
+    (400, {"message": "The response was filtered", "code": "content_filter"}),
+    (400, {"message": "'temperature' is not supported with this model.", "param": "temperature"}),
+    (403, {"message": "Input blocked by our safety policy"}),
+    (403, "<html>Request blocked by the firewall</html>"),
+    (404, {"message": "Not Found"}),
+    (422, {"message": "Field required"}),
+    (451, {"message": "unavailable"}),
+]
+
+
+@pytest.mark.parametrize(("status", "error"), OF_EVERY_CALL)
+def test_what_would_be_refused_every_time(status, error):
+    read = classify(refusal(status, error))
+    assert type(read) is Refused and (read.scope, read.status) == ("backend", status)
+
+
+@pytest.mark.parametrize(("status", "error"), OF_ONE_REQUEST)
+def test_what_costs_one_request_alone(status, error):
+    read = classify(refusal(status, error))
+    assert type(read) is Refused and (read.scope, read.status) == ("request", status)
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ({"message": "Rate limit reached for m. Please try again in 12s."}, 12.0),
+        ({"message": "Rate limit reached. Please try again in 1m26.4s."}, 86.4),
+        ({"message": "Please try again in 250ms."}, 0.25),
+        ({"message": "Please retry after 20 seconds."}, 20.0),
+        ({"message": "busy", "retry_after": 3}, 3.0),
+        ({"message": "busy", "details": [{"@type": "RetryInfo", "retryDelay": "41s"}]}, 41.0),
+        ({"message": "Try again in 2s, or wait 7 seconds."}, 7.0),
+        ({"message": "Limit 10000, Used 9000."}, None),
+        ({"message": "Please try again later."}, None),
+    ],
+)
+def test_the_wait_in_a_body_or_a_sentence(said, seconds):
+    assert classify(refusal(429, said)).retry_after == (seconds if seconds is None else pytest.approx(seconds))
+
+
+class Framework(Exception):
+    """What a framework raises around a provider's exception."""
+
+
+def test_an_exception_inside_of_another_is_read():
+    inner = refusal(429, {"message": "Please try again in 12s."})
+    by_cause, by_argument, by_field = Framework("wrapped"), Framework("wrapped", inner), Framework("wrapped")
+    by_cause.__cause__, by_field.original_error = inner, inner
+    circle = Framework("round")
+    circle.__context__ = by_cause
+    inner.__context__ = circle
+    for error in (by_cause, by_argument, by_field, circle):
+        read = classify(error)
+        assert type(read) is Transient and read.retry_after == 12.0
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "could not be resolved"),
+        (ConnectionRefusedError(111, "Connection refused"), "nothing answers"),
+        (ssl.SSLCertVerificationError(1, "certificate verify failed"), "could not be secured"),
+        (ConnectionResetError(104, "reset"), "broke off"),
+        (httpx.ConnectError("[Errno -2] Name or service not known"), "could not be resolved"),
+        (httpx.ConnectError("All connection attempts failed"), "nothing answers"),
+        (httpx.ConnectError("[SSL: WRONG_VERSION_NUMBER] wrong version number"), "could not be secured"),
+        (httpx.RemoteProtocolError("peer closed connection"), "broke off"),
+    ],
+)
+def test_five_causes_five_sentences(error, words):
+    carried = Framework("no")
+    carried.__cause__ = error
+    for given in (error, carried):
+        read = classify(given, "Chat(m)")
+        assert type(read) is Transient and words in str(read)
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), GeneratorExit(), asyncio.CancelledError()])
+def test_what_is_no_exception_is_read_as_well(error):
+    assert type(classify(error)) is BadReply
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -72,6 +172,8 @@ def test_no_waiting_mends_an_empty_account():
         ({"retry-after-ms": "0"}, 0.0),
         ({"Retry-After": "-3"}, 0.0),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "inf"}, None),
         ({}, None),
     ],
 )

@@ -84,6 +84,7 @@ def test_an_explanation_is_plain_data(score: float | None) -> None:
         "rank": 1,
         "score": 1.0,
         "score_kind": "order",
+        "judged": True,
         "first_stage_rank": 1,
         "first_stage_score": score,
         "why": {"a": [1]},

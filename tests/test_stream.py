@@ -1,13 +1,30 @@
 """`rerank_stream`: each ranking as soon as it and all before it are there, whatever the number of tasks."""
 
+import asyncio
+import contextlib
 import itertools
+import os
+import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
-from rerank_plugins import CrossEncode, FirstStage, InsertRank, rerank_many
-from rerank_plugins.drive import rerank_stream
+from rerank_plugins import (
+    CrossEncode,
+    FirstStage,
+    InsertRank,
+    Limits,
+    Ranking,
+    arerank,
+    arerank_many,
+    arerank_stream,
+    rerank,
+    rerank_many,
+    rerank_stream,
+)
 from rerank_plugins.errors import InvalidInput, UnmetNeed
 from rerank_plugins.requests import Request
 from rerank_plugins.testing import FakeModel
@@ -84,3 +101,175 @@ def test_arguments_are_checked_before_the_first_is_asked_for() -> None:
         rerank_stream(FirstStage(), [], top_n=-1)
     with pytest.raises(UnmetNeed):
         rerank_stream(CrossEncode(), [])
+
+
+class Tasks:
+    """An iterator that notes what it was asked for, and can be slow."""
+
+    def __init__(self, count: float = float("inf"), *, slow_from: int = 10**9, slow_s: float = 0.0) -> None:
+        self.read = 0
+        self._count, self._slow_from, self._slow_s = count, slow_from, slow_s
+
+    def __iter__(self) -> Iterator[Task]:
+        while self.read < self._count:
+            if self.read >= self._slow_from:
+                time.sleep(self._slow_s)
+            self.read += 1
+            yield f"question {self.read}", ["a", "b"]
+
+
+async def _collected(stream: AsyncIterator[Ranking], most: int = 10**9) -> list[Ranking]:
+    found: list[Ranking] = []
+    async with contextlib.aclosing(stream) as rankings:  # type: ignore[type-var] # an asynchronous generator has aclose
+        async for ranking in rankings:
+            found.append(ranking)
+            if len(found) == most:
+                break
+    return found
+
+
+def _sync(tasks: Any, most: int = 10**9, **options: Any) -> list[Ranking]:
+    return list(itertools.islice(rerank_stream(InsertRank(bm25=None), tasks, **options), most))
+
+
+def _async(tasks: Any, most: int = 10**9, **options: Any) -> list[Ranking]:
+    return asyncio.run(_collected(arerank_stream(InsertRank(bm25=None), tasks, **options), most))
+
+
+both = pytest.mark.parametrize("stream", [_sync, _async], ids=["rerank_stream", "arerank_stream"])
+Stream = Callable[..., list[Ranking]]
+
+
+@both
+def test_the_first_comes_as_soon_as_its_calls_are_done(stream: Stream) -> None:
+    tasks = Tasks(slow_from=1, slow_s=5.0)
+    began = time.monotonic()
+    assert stream(tasks, 1, backends=FakeModel("[2] > [1]"))[0].order == [1, 0]
+    assert time.monotonic() - began < 0.5
+
+
+@both
+def test_tasks_are_read_only_while_calls_have_room(stream: Stream) -> None:
+    tasks = Tasks()
+    stream(tasks, 5, backends=FakeModel("[2] > [1]", delay_s=0.01), limits=Limits(max_concurrency=2))
+    assert 5 <= tasks.read <= 5 + 2 * 2
+
+
+@both
+def test_a_slow_iterator_cannot_hold_the_deadline_up(stream: Stream) -> None:
+    tasks = Tasks(slow_from=3, slow_s=5.0)
+    began = time.monotonic()
+    rankings = stream(tasks, backends=FakeModel("[2] > [1]"), limits=Limits(deadline_s=0.3))
+    assert 0.25 < time.monotonic() - began < 0.35
+    assert [ranking.order for ranking in rankings] == [[1, 0]] * 3
+
+
+@both
+def test_an_endless_iterator_cannot_either(stream: Stream) -> None:
+    began = time.monotonic()
+    rankings = stream(Tasks(), backends=FakeModel("[2] > [1]", delay_s=0.02), limits=Limits(deadline_s=0.3))
+    assert time.monotonic() - began < 0.35
+    assert rankings[0].order == [1, 0]
+
+
+@both
+def test_every_task_of_a_list_has_its_ranking_also_past_the_deadline(stream: Stream) -> None:
+    tasks = [(f"question {number}", ["a", "b"]) for number in range(500)]
+    began = time.monotonic()
+    rankings = stream(tasks, backends=FakeModel("[2] > [1]", delay_s=0.05), limits=Limits(deadline_s=0.2))
+    assert time.monotonic() - began < 0.3
+    assert len(rankings) == 500
+    assert rankings[-1].order == [0, 1] and rankings[-1].notes[0].kind == "limit"
+
+
+@both
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), InvalidInput("A rule.")])
+def test_what_an_iterator_raises_is_the_callers_to_see(stream: Stream, error: BaseException) -> None:
+    def tasks() -> Iterator[Task]:
+        yield "question", ["a", "b"]
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        stream(tasks(), backends=FakeModel("[1]"))
+    assert raised.value is error
+
+
+@both
+@pytest.mark.parametrize("task", [("q",), "qa", 7, (7, ["a"]), None])
+def test_what_is_no_task_is_refused_in_a_sentence(stream: Stream, task: Any) -> None:
+    for tasks in ([task], iter([task])):
+        with pytest.raises(InvalidInput, match=r"^A (task|query) is a"):
+            stream(tasks, backends=FakeModel("[1]"))
+
+
+async def test_an_asynchronous_iterator_is_read_by_the_loop() -> None:
+    async def tasks() -> AsyncIterator[Task]:
+        for number in itertools.count():
+            await asyncio.sleep(0.001)
+            yield f"question {number}", ["a", "b"]
+
+    rankings = await _collected(arerank_stream(InsertRank(bm25=None), tasks(), backends=FakeModel("[2] > [1]")), 20)
+    assert [ranking.order for ranking in rankings] == [[1, 0]] * 20
+    late = arerank_many(FirstStage(), tasks(), limits=Limits(deadline_s=0.1))
+    assert len(await asyncio.wait_for(late, 1)) > 3
+
+
+async def test_the_loop_has_its_turn_while_much_is_to_be_done() -> None:
+    stalls: list[float] = []
+
+    async def watch() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.001)
+            stalls.append(time.monotonic() - began)
+
+    watching = asyncio.create_task(watch())
+    tasks = [(f"question {number}", [f"passage {number} {place}" for place in range(50)]) for number in range(200)]
+    rankings = await arerank_many(InsertRank(), tasks, backends=FakeModel("[2] > [1]"))
+    watching.cancel()
+    assert len(rankings) == 200
+    assert max(stalls) < 0.05
+
+
+async def test_a_caller_that_gives_up_leaves_nothing_running() -> None:
+    ended: list[str] = []
+
+    class Slow(FakeModel):
+        async def aanswer(self, request: Request, timeout: float | None) -> Any:
+            try:
+                await asyncio.sleep(10)
+            finally:
+                await asyncio.sleep(0.001)  # what a client does to close its connection
+                ended.append("cleaned up")
+
+    asked = asyncio.create_task(arerank(InsertRank(), "q", ["a", "b"], backends=Slow()))
+    await asyncio.sleep(0.02)
+    began = time.monotonic()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert ended == ["cleaned up"]
+    assert time.monotonic() - began < 0.1
+    assert {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()} == set()
+
+
+async def test_a_call_that_will_not_be_cancelled_is_not_waited_for() -> None:
+    class Deaf(FakeModel):
+        async def aanswer(self, request: Request, timeout: float | None) -> Any:
+            for _ in range(20):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.05)
+
+    began = time.monotonic()
+    ranking = await arerank(InsertRank(), "q", ["a", "b"], backends=Deaf(), limits=Limits(deadline_s=0.1))
+    assert time.monotonic() - began < 0.15
+    assert ranking.order == [0, 1]
+
+
+def test_ctrl_c_ends_a_rerank_at_once() -> None:
+    began = time.monotonic()
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        rerank(InsertRank(), "q", ["a", "b"], backends=FakeModel(delay_s=5))
+    assert time.monotonic() - began < 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+from rerank_plugins.backends._processes import ByArguments
+from rerank_plugins.errors import InvalidInput
 from rerank_plugins.requests import Reply, Request
 
-__all__ = ["Backend", "BatchBackend", "CallBackend", "index_by_kind"]
+__all__ = ["Backend", "BatchBackend", "CallBackend", "as_backends", "index_by_kind"]
 
 
 class Backend(Protocol):
@@ -57,6 +59,28 @@ class BatchBackend(Backend, Protocol):
         ...
 
 
+_FORMS = ("answer_batch", "answer", "aanswer")
+
+
+def as_backends(backends: Backend | Sequence[Backend]) -> Sequence[Backend]:
+    """Read one backend or several.
+
+    Raises:
+        InvalidInput: Something in it is no backend.
+    """
+    given = backends if isinstance(backends, Sequence) and not isinstance(backends, str) else [backends]
+    for backend in given:
+        if isinstance(backend, str):
+            raise InvalidInput(f"A backend is an object, such as OpenAIChat({backend!r}), not its model's name alone.")
+        known = hasattr(backend, "kinds") and hasattr(backend, "identity")
+        if not known or isinstance(backend, type) or not any(hasattr(backend, form) for form in _FORMS):
+            raise InvalidInput(
+                f"A backend has `kinds`, `identity` and one of `answer`, `aanswer` and `answer_batch`, and "
+                f"{type(backend).__name__} has not; pass an instance, such as OpenAIChat('gpt-5-mini')."
+            )
+    return given
+
+
 def index_by_kind(backends: Iterable[Backend]) -> dict[type[Request], Backend]:
     """For each kind of request the first backend that answers it."""
     answering: dict[type[Request], Backend] = {}
@@ -69,7 +93,7 @@ def index_by_kind(backends: Iterable[Backend]) -> dict[type[Request], Backend]:
 B = TypeVar("B", bound=Backend)
 
 
-class Wrapper(Generic[B]):
+class Wrapper(ByArguments, Generic[B]):
     """What a backend around another has of it: the kinds that it answers, its identity, and whether it retries.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,10 +52,10 @@ def require(feature: str, extra: str, *modules: str) -> None:
 
 @contextmanager
 def loading(feature: str, model: str) -> Iterator[None]:
-    """Read whatever goes wrong while a model is loaded as a refusal that says which model it was.
+    """Read whatever goes wrong while a model is loaded as a refusal that says which model it was, and what is wrong.
 
     Raises:
-        Refused: Anything went wrong; its status is 404, so that the driver asks this backend for nothing more.
+        Refused: Anything went wrong. It holds for every call, so that the driver asks this backend for nothing more.
     """
     try:
         yield
@@ -62,7 +63,29 @@ def loading(feature: str, model: str) -> Iterator[None]:
         raise
     except Exception as error:  # a loader can fail in as many ways as there are formats
         raise Refused(
-            f"{feature} could not load the model {model!r} ({type(error).__name__}); "
-            "check its name or path, and that it is a model of this kind.",
+            f"{feature} could not load the model {model!r} ({type(error).__name__}): {_cause_of(error)}.",
             status=404,
+            scope="backend",
         ) from error
+
+
+_NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate|cannot allocate|bad_alloc", re.I)
+_NOT_FOUND = re.compile(
+    r"not a local folder|no such file|does not exist|not found|couldn't connect|can't load the configuration|"
+    r"is not the path|offline mode|cannot find the requested files|not a valid model identifier|repo id must",
+    re.I,
+)
+
+
+def _cause_of(error: BaseException) -> str:
+    """What went wrong, by the classes and words of an exception and of what it was raised from."""
+    errors = [error]
+    while (cause := errors[-1].__cause__ or errors[-1].__context__) is not None and cause not in errors:
+        errors.append(cause)
+    names = " ".join(cls.__name__ for item in errors for cls in type(item).__mro__)
+    words = " ".join(map(str, errors))
+    if "MemoryError" in names or _NO_MEMORY.search(words):
+        return "there is not enough memory for it; take a smaller or quantised model, or another device"
+    if re.search(r"NotFound|LocalEntry|HFValidation|Connect", names) or _NOT_FOUND.search(words):
+        return "it was not found, here or on the hub; check its name or path, and the connection"
+    return "it is no model of this kind, or its files are damaged; check what kind of model it is"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.candidates import Candidate, as_candidates
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.requests import Found, Neighbours, Request
@@ -14,7 +15,7 @@ __all__ = ["ChunkNeighbours"]
 Around = Callable[[Candidate, int, int], Iterable[Candidate | str]]
 
 
-class ChunkNeighbours:
+class ChunkNeighbours(ByArguments):
     """Answers `Neighbours` from whole documents, cut into chunks.
 
     A chunk is found by its id or, where it has none, by its text; one that is not found has no neighbours. In async

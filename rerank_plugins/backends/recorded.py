@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.base import Backend
 from rerank_plugins.cache import decoded, encoded, key_of
 from rerank_plugins.errors import InvalidInput, Refused
@@ -25,7 +26,7 @@ _ASKS = {kind.__name__: kind for kind in Request.__subclasses__()}
 _log = logging.getLogger(__name__)
 
 
-class Recording:
+class Recording(ByArguments):
     """A backend that hands every request to another one, and writes each reply down for `RecordedReplies`.
 
     Replies that come from a cache pass it by, so a whole recording is made without one. Documents that a retriever
@@ -85,7 +86,7 @@ class Recording:
             raise InvalidInput(f"The file {str(self._path)!r} cannot be written ({error.strerror}).") from None
 
 
-class RecordedReplies:
+class RecordedReplies(ByArguments):
     """A backend that answers from a recording, and refuses what was not recorded: it never guesses.
 
     There are two kinds of recording. One made by `Recording` is exact: a request gets the reply that the same request

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import ClassVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.candidates import Candidate, as_candidates
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.lexical import BM25Index
@@ -17,7 +18,7 @@ Search = Callable[[str, int], Iterable[Candidate | str]]
 AsyncSearch = Callable[[str, int], Awaitable[Iterable[Candidate | str]]]
 
 
-class Retriever:
+class Retriever(ByArguments):
     """A search function as a backend: it is called with a query and `k`, and gives documents, best first.
 
     Several searches run at once, so the function has to be safe to call from several threads. What it gives beyond `k`

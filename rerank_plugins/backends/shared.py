@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rerank_plugins.backends._processes import computing, renew_after_fork
 from rerank_plugins.backends.base import BatchBackend, Wrapper
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.requests import Reply
@@ -52,9 +53,14 @@ class SharedBatches(Wrapper[BatchBackend]):
             raise InvalidInput(f"SharedBatches(turn_s=...) is a number of seconds above 0, not {turn_s!r}.")
         super().__init__(backend)
         self._turn_s = turn_s
+        self._begin_anew()
+        renew_after_fork(self, SharedBatches._begin_anew)
+
+    def _begin_anew(self) -> None:
         self._callers: deque[_Caller] = deque()
         self._changing = threading.Lock()
         self._working = False
+        self._ending = threading.Event()
         self._pace: float | None = None
 
     def __repr__(self) -> str:
@@ -67,7 +73,7 @@ class SharedBatches(Wrapper[BatchBackend]):
         try:
             for _ in requests:
                 outcome = caller.inbox.get()
-                if isinstance(outcome, Exception):
+                if isinstance(outcome, BaseException):
                     raise outcome
                 if outcome is not None:
                     yield outcome
@@ -85,16 +91,27 @@ class SharedBatches(Wrapper[BatchBackend]):
             self._working = True
 
     def _work(self) -> None:
-        while places := self._next_batch():
-            began = time.monotonic()
-            self._answer(places)
-            pace = len(places) / max(time.monotonic() - began, 1e-6)
-            self._pace = pace if self._pace is None else self._pace + _WEIGHT * (pace - self._pace)
+        places: list[Place] = []
+        try:
+            with computing(self._ending):
+                while places := self._next_batch():
+                    began = time.monotonic()
+                    self._answer(places)
+                    pace = len(places) / max(time.monotonic() - began, 1e-6)
+                    self._pace = pace if self._pace is None else self._pace + _WEIGHT * (pace - self._pace)
+        except BaseException as error:  # noqa: BLE001 # this thread must not end with callers waiting for it
+            with self._changing:
+                self._working = False
+                waiting = [(caller, position) for caller in self._callers for position in caller.waiting]
+                self._callers.clear()
+            _hand_out([*places, *waiting], error)
 
     def _next_batch(self) -> list[Place]:
         """A fair share of what each caller still wants, who came first first; nothing where nobody waits."""
         with self._changing:
             self._callers = deque(caller for caller in self._callers if caller.waiting and not caller.gone)
+            if self._ending.is_set():  # the process ends: nobody reads an answer any more
+                self._callers.clear()
             self._working = bool(self._callers)
             room = max(len(self._callers), self._size())
             places: list[Place] = []
@@ -138,9 +155,9 @@ class SharedBatches(Wrapper[BatchBackend]):
                 for index, reply in replies:
                     if (place := missing.pop(index, None)) is not None:
                         place[0].inbox.put((place[1], reply))
-                    if all(caller.gone for caller, _ in missing.values()):
+                    if self._ending.is_set() or all(caller.gone for caller, _ in missing.values()):
                         break
-        except Exception as error:  # whatever the model raises is its callers' to judge
+        except BaseException as error:  # whatever the model raises is its callers' to judge
             raise _BatchFailed(list(missing.values()), error) from error
         return list(missing.values())
 
@@ -151,7 +168,7 @@ class _Caller:
     def __init__(self, requests: Sequence[Any]) -> None:
         self.requests = requests
         self.waiting = deque(range(len(requests)))
-        self.inbox: queue.SimpleQueue[tuple[int, Reply] | Exception | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[tuple[int, Reply] | BaseException | None] = queue.SimpleQueue()
         self.gone = False
 
     def take(self, count: int) -> list[Place]:
@@ -161,11 +178,11 @@ class _Caller:
 class _BatchFailed(Exception):
     """A batch that ended with an exception, and what it left open."""
 
-    def __init__(self, places: list[Place], error: Exception) -> None:
+    def __init__(self, places: list[Place], error: BaseException) -> None:
         super().__init__()
         self.places, self.error = places, error
 
 
-def _hand_out(places: Sequence[Place], outcome: Exception | None) -> None:
+def _hand_out(places: Sequence[Place], outcome: BaseException | None) -> None:
     for caller, _ in places:
         caller.inbox.put(outcome)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.asking import Asking, Body, arun, run
 from rerank_plugins.backends.fitting import shortened_after
 from rerank_plugins.backends.openai.chat import OpenAIChat
@@ -28,7 +29,7 @@ _MOST_CUTS = 3
 _MOST_COUNTS = 256
 
 
-class VLLM:
+class VLLM(ByArguments):
     """A model behind a vLLM server, started with `vllm serve MODEL`; other servers give no prompt log-probabilities.
 
     `Chat` and `Choose` go to its chat endpoint, as with `OpenAIChat`; what the prompts of a batch begin with is read

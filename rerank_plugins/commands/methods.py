@@ -57,12 +57,10 @@ def _summary(cls: Any) -> str:
 
 
 def _asks(cls: Any) -> str:
-    method = cls
-    if isinstance(cls.needs, property):
-        try:
-            method = cls()
-        except (TypeError, InvalidInput):
-            return "what its methods ask for"
+    try:
+        method = cls()
+    except (TypeError, InvalidInput):
+        return "what its methods ask for"
     wants = getattr(method, "wants", ())
     wanted = f"; where something answers it, also for {_named(wants)}" if wants else ""
     return (_named(method.needs) or "nothing") + wanted

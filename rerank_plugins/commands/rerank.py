@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.commands.cache_file import CacheFile
@@ -200,11 +200,11 @@ def _check_writable(report: str | None) -> None:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
+def _opened(name: str) -> Iterator[Iterable[bytes]]:
     if name == "-":
         if sys.stdin.isatty():
             _say("Reading candidates from the terminal; end with Ctrl-D.")
-        yield sys.stdin.buffer
+        yield _of_standard_input()
         return
     try:
         file = Path(name).open("rb")  # noqa: SIM115 # the error that may be raised here is not one of the block below
@@ -212,6 +212,28 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         raise InvalidInput(f"The file {name!r} cannot be read ({error.strerror}).") from None
     with file:
         yield file
+
+
+def _of_standard_input() -> Iterable[bytes]:
+    """The lines of standard input, read past its buffer.
+
+    They are read in a thread of their own. If that waits for a line when the program ends, the lock of the buffer would
+    make the interpreter abort.
+    """
+    try:
+        descriptor = sys.stdin.fileno()
+    except (OSError, ValueError):  # something in memory
+        return sys.stdin.buffer
+    return _lines_of_descriptor(descriptor)
+
+
+def _lines_of_descriptor(descriptor: int) -> Iterator[bytes]:
+    rest = b""
+    while chunk := os.read(descriptor, 1 << 16):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest
 
 
 def _write_utf8() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rerank_plugins.candidates import Candidate
+from rerank_plugins.methods.rules import Rule, checked
 from rerank_plugins.ranking import ScoreKind
 from rerank_plugins.requests import Request, Steps
 
@@ -35,14 +36,31 @@ class Options:
     """The base of the shipped methods: a frozen dataclass whose repr names what differs from the defaults.
 
     The repr is the label of a row in a results table, and `read_method` reads it back. Classes whose instances an
-    option may hold are named in `values`, so that they can stand in it. What its scores will mean stands in
-    `score_kind`, where that is known beforehand.
+    option may hold are named in `values`, so that they can stand in it. What each option may be stands in `rules`, and
+    is checked when the method is made. What its scores will mean stands in `score_kind`, if that is known beforehand.
     """
 
-    needs: ClassVar[tuple[type[Request], ...]] = ()
-    wants: ClassVar[tuple[type[Request], ...]] = ()
     values: ClassVar[tuple[type, ...]] = ()
+    rules: ClassVar[Mapping[str, Rule]] = {}
     score_kind: ClassVar[ScoreKind | None] = None
+
+    @property
+    def needs(self) -> tuple[type[Request], ...]:
+        """The kinds of request that it makes; what they are can depend on the options."""
+        return ()
+
+    @property
+    def wants(self) -> tuple[type[Request], ...]:
+        """The kinds of request that it makes if something answers them."""
+        return ()
+
+    def __post_init__(self) -> None:
+        self._keep(**checked(type(self).__name__, vars(self), self.rules))
+
+    def _keep(self, **options: Any) -> None:
+        """Set options to their plain values, as a frozen dataclass can only while it is made."""
+        for name, value in options.items():
+            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         options = [

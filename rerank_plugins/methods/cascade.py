@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
 from rerank_plugins.methods.compose import checked_methods, needs_of_all, wants_of_all
+from rerank_plugins.methods.rules import Rule, checked, whole
 from rerank_plugins.ranking import Note, ScoreKind, Verdict, settle
 from rerank_plugins.requests import Request, Steps
 
@@ -40,24 +41,21 @@ class Cascade(Options):
         checked_methods("Cascade", methods)
         if len(methods) < 2:
             raise InvalidInput("Cascade takes at least two methods, such as Cascade(Embedding(), InsertRank()).")
-        counts = (keep,) * (len(methods) - 1) if isinstance(keep, int) else tuple(keep)
-        if len(counts) != len(methods) - 1 or any(not isinstance(count, int) or count < 1 for count in counts):
-            raise InvalidInput(
-                f"Cascade(keep=...) is a whole number of at least 1, or one for each step but the last "
-                f"({len(methods) - 1}), not {keep!r}."
-            )
-        object.__setattr__(self, "methods", methods)
-        object.__setattr__(self, "keep", keep if isinstance(keep, int) else counts)
+        rule = Rule(
+            f"a whole number of at least 1, or one for each step but the last ({len(methods) - 1})",
+            lambda value: _counts(value, len(methods) - 1),
+        )
+        self._keep(methods=methods, **checked("Cascade", {"keep": keep}, {"keep": rule}))
 
     def __repr__(self) -> str:
         return f"Cascade({', '.join(map(repr, self.methods))}, keep={self.keep!r})"
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its parts
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its parts
         return needs_of_all(self.methods)
 
     @property
-    def wants(self) -> tuple[type[Request], ...]:  # type: ignore[override] # as above
+    def wants(self) -> tuple[type[Request], ...]:
         return wants_of_all(self.methods)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
@@ -87,3 +85,14 @@ class Cascade(Options):
             notes=notes,
             added=pool[len(candidates) :],
         )
+
+
+def _counts(keep: Any, steps: int) -> int | tuple[int, ...]:
+    if not isinstance(keep, Sequence):
+        return _AT_LEAST_ONE(keep)
+    if len(keep) != steps:
+        raise ValueError
+    return tuple(map(_AT_LEAST_ONE, keep))
+
+
+_AT_LEAST_ONE: Callable[[Any], int] = whole(1).read

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
+from rerank_plugins.methods.rules import Rule, flag, one_of, whole
+from rerank_plugins.prompts.label_mass import silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Failed, Reply, Request, Steps
@@ -58,16 +60,17 @@ class Eliminate(Options):
     by: Literal["choose", "chat"] = "choose"
     reasoning: bool = False
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "k": whole(1),
+        "set_size": whole(2, MOST, why="a letter each"),
+        "at_once": whole(1),
+        "by": one_of("choose", "chat"),
+        "reasoning": flag(),
+    }
+
     def __post_init__(self) -> None:
-        if self.by not in ("choose", "chat"):
-            raise InvalidInput(f"Eliminate(by=...) is 'choose' or 'chat', not {self.by!r}.")
-        if self.k < 1:
-            raise InvalidInput(f"Eliminate(k=...) is at least 1, not {self.k!r}.")
-        if not 2 <= self.set_size <= MOST:
-            raise InvalidInput(
-                f"Eliminate(set_size=...) is between 2 and {MOST}, a letter each, not {self.set_size!r}."
-            )
-        if not 1 <= self.at_once < self.set_size or (self.at_once > 1 and self.by == "chat"):
+        super().__post_init__()
+        if self.at_once >= self.set_size or (self.at_once > 1 and self.by == "chat"):
             raise InvalidInput(
                 f"Eliminate(at_once=...) is at least 1, below set_size ({self.set_size}), and 1 with by='chat', "
                 f"not {self.at_once!r}."
@@ -76,23 +79,26 @@ class Eliminate(Options):
             raise InvalidInput("Eliminate(reasoning=True) writes; it takes by='chat'.")
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its options
         return (Choose,) if self.by == "choose" else (Chat,)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         left, dropped = list(range(len(candidates))), list[int]()
         reasoning_of: dict[int, str] = {}
         notes: list[Note] = []
+        answers: list[Sequence[Reply]] = []
         named = failed = 0
         while len(left) > self.k and failed < _GIVES_UP_AFTER:
             shown = left[-self.set_size :]
             (reply,) = yield [self._request(query, [candidates[index].text for index in shown])]
+            answers.append([reply])
             worst = self._worst(reply, shown, reasoning_of, notes)
             named += len(worst)
             failed = failed + 1 if isinstance(reply, Failed) else 0
             for index in (worst or shown[-1:])[: len(left) - self.k]:
                 left.remove(index)
                 dropped.append(index)
+        notes += silence_notes(answers)
         if len(candidates) > self.k and not named:
             return Verdict(order=(), notes=notes)
         said = {index: {"reasoning": words} for index, words in reasoning_of.items()}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rerank_plugins.candidates import Candidate
-from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.windows import Window, slide
+from rerank_plugins.methods.rules import Rule, whole
+from rerank_plugins.methods.windows import Window, check_stride, slide
 from rerank_plugins.prompts.checkpoints import LISTWISE, template_of
+from rerank_plugins.prompts.label_mass import is_silent, silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
-from rerank_plugins.requests import Choose, Chosen, Request, Steps
+from rerank_plugins.requests import Choose, Chosen, Reply, Request, Steps
 
 __all__ = ["First"]
 
@@ -57,15 +58,15 @@ class First(Options):
     stride: int | None = None
     prompt: str | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "window": whole(2, MOST, why="a letter each"),
+        "stride": whole(1, none="for half a window"),
+    }
+
     def __post_init__(self) -> None:
         template_of(self.prompt, LISTWISE)
-        if not 2 <= self.window <= MOST:
-            raise InvalidInput(f"First(window=...) is between 2 and {MOST}, a letter each, not {self.window!r}.")
-        if self.stride is not None and not 1 <= self.stride <= self.window:
-            raise InvalidInput(
-                f"First(stride=...) is between 1 and the window ({self.window!r}), not {self.stride!r}; a longer "
-                "stride would skip documents."
-            )
+        super().__post_init__()
+        check_stride("First", self.window, self.stride)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         if len(candidates) < 2:
@@ -90,12 +91,14 @@ class _Board:
     prompt: str | None
     logprobs: dict[int, float] = field(default_factory=dict)
     missing: set[int] = field(default_factory=set)
+    replies: list[Sequence[Reply]] = field(default_factory=list)
 
     def rank(self, window: Sequence[int], may_cut: bool) -> Window:
         """Order one window by one call."""
         texts = [self.candidates[index].text for index in window]
         (reply,) = yield [label_request(self.query, texts, "order", self.prompt)]
-        if not isinstance(reply, Chosen):
+        self.replies.append([reply])
+        if not isinstance(reply, Chosen) or is_silent([reply]):
             return ()
         found = {window[place]: value for place, value in chosen_first(reply, len(window), self.prompt).items()}
         without = sorted(set(window).difference(found))
@@ -105,11 +108,12 @@ class _Board:
 
     def notes(self) -> list[Note]:
         if not self.missing:
-            return []
+            return silence_notes(self.replies)
         return [
+            *silence_notes(self.replies),
             Note(
                 "info",
                 f"The model gave no probability for the letters of {len(self.missing)} documents; in their window they "
                 "follow the others in first-stage order.",
-            )
+            ),
         ]

@@ -11,6 +11,7 @@ from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options
 from rerank_plugins.methods.compose import checked_methods, needs_of_all, pooled, together, wants_of_all
+from rerank_plugins.methods.rules import Rule, checked, each, one_of
 from rerank_plugins.ranking import Dropped, Note, Ranked, Ranking, ScoreKind, order_by, settle
 from rerank_plugins.requests import Request, Steps
 
@@ -44,6 +45,11 @@ class Fuse(Options):
     weights: tuple[float, ...] | None
     norm: Literal["zscore", "rrf"]
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "weights": each((int, float), "one number per method", none="for equal weights"),
+        "norm": one_of("zscore", "rrf"),
+    }
+
     def __init__(
         self, *methods: Method, weights: Sequence[float] | None = None, norm: Literal["zscore", "rrf"] = "zscore"
     ) -> None:
@@ -52,11 +58,8 @@ class Fuse(Options):
             raise InvalidInput("Fuse takes at least one method, such as Fuse(Embedding(), FirstStage()).")
         if weights is not None and len(weights) != len(methods):
             raise InvalidInput(f"Fuse(weights=...) has one number per method ({len(methods)}), not {weights!r}.")
-        if norm not in ("zscore", "rrf"):
-            raise InvalidInput(f"Fuse(norm=...) is 'zscore' or 'rrf', not {norm!r}.")
-        object.__setattr__(self, "methods", methods)
-        object.__setattr__(self, "weights", None if weights is None else tuple(weights))
-        object.__setattr__(self, "norm", norm)
+        plain = checked("Fuse", {"weights": weights, "norm": norm}, self.rules)
+        self._keep(methods=methods, **plain)
 
     def __repr__(self) -> str:
         options = [] if self.weights is None else [f"weights={self.weights!r}"]
@@ -64,11 +67,11 @@ class Fuse(Options):
         return f"Fuse({', '.join([*map(repr, self.methods), *options])})"
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its parts
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its parts
         return needs_of_all(self.methods)
 
     @property
-    def wants(self) -> tuple[type[Request], ...]:  # type: ignore[override] # as above
+    def wants(self) -> tuple[type[Request], ...]:
         return wants_of_all(self.methods)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from rerank_plugins.candidates import Candidate, finite
+from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput, PromptTooLong
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.windows import Window, slide
+from rerank_plugins.methods.rules import Rule, each, flag, number, whole
+from rerank_plugins.methods.windows import Window, check_stride, slide
 from rerank_plugins.prompts.in_context import CONTENT_FREE, attend_request, document_tokens
 from rerank_plugins.ranking import Note, ScoreKind, Verdict, order_by
 from rerank_plugins.requests import Attend, Attended, Failed, Request, Steps
@@ -59,24 +60,21 @@ class InContext(Options):
     reverse: bool = True
     abnormal: float | None = 2.0
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "window": whole(2, none="for the whole list"),
+        "stride": whole(1, none="for half a window"),
+        "layers": each(int, "the first layer and the one after the last, such as (8, 16)", none="for all", count=2),
+        "reverse": flag(),
+        "abnormal": number(above=0, of="standard deviations", none="to count all"),
+    }
+
     def __post_init__(self) -> None:
-        if self.layers is not None:
-            object.__setattr__(self, "layers", tuple(self.layers))
-        if self.window is not None and self.window < 2:
-            raise InvalidInput(f"InContext(window=...) is at least 2, or None for the whole list, not {self.window!r}.")
-        if self.stride is not None and not 1 <= self.stride <= (self.window or self.stride):
-            raise InvalidInput(
-                f"InContext(stride=...) is between 1 and the window ({self.window!r}), not {self.stride!r}; a longer "
-                "stride would skip documents."
-            )
-        if self.layers is not None and (len(self.layers) != 2 or not 0 <= self.layers[0] < self.layers[1]):
+        super().__post_init__()
+        check_stride("InContext", self.window, self.stride)
+        if self.layers is not None and not 0 <= self.layers[0] < self.layers[1]:
             raise InvalidInput(
                 f"InContext(layers=...) is the first layer and the one after the last, such as (8, 16), or None for "
                 f"all, not {self.layers!r}."
-            )
-        if self.abnormal is not None and ((number := finite(self.abnormal)) is None or number <= 0):
-            raise InvalidInput(
-                f"InContext(abnormal=...) is a number of standard deviations above 0, or None, not {self.abnormal!r}."
             )
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:

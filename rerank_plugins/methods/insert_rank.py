@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +11,8 @@ from rerank_plugins.candidates import Candidate, finite
 from rerank_plugins.errors import InvalidInput, PromptTooLong
 from rerank_plugins.lexical import BM25Index, candidate_scores
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.windows import Window, slide
+from rerank_plugins.methods.rules import Rule, one_of, whole
+from rerank_plugins.methods.windows import Window, check_stride, slide
 from rerank_plugins.prompts.listwise import listwise_request, parse_order
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Failed, Request, Steps
@@ -61,21 +62,20 @@ class InsertRank(Options):
     stride: int | None = None
     reasoning: bool = False
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "shown": one_of("raw", "0-1", "0-100"),
+        "window": whole(2, none="for one call"),
+        "stride": whole(1, none="for half a window"),
+    }
+
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.bm25, str) and not _is_source(self.bm25):
             raise InvalidInput(
                 "InsertRank(bm25=...) is 'candidates', 'first-stage', 'metadata:<key>', a BM25Index or None, "
                 f"not {self.bm25!r}."
             )
-        if self.shown not in ("raw", "0-1", "0-100"):
-            raise InvalidInput(f"InsertRank(shown=...) is 'raw', '0-1' or '0-100', not {self.shown!r}.")
-        if self.window is not None and self.window < 2:
-            raise InvalidInput(f"InsertRank(window=...) is at least 2, or None for one call, not {self.window!r}.")
-        if self.stride is not None and not 1 <= self.stride <= (self.window or self.stride):
-            raise InvalidInput(
-                f"InsertRank(stride=...) is between 1 and the window ({self.window!r}), not {self.stride!r}; "
-                "a longer stride would skip documents."
-            )
+        check_stride("InsertRank", self.window, self.stride)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         if len(candidates) < 2:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from rerank_plugins.candidates import Candidate, finite
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
+from rerank_plugins.methods.rules import Rule, each, flag, one_of, whole
 from rerank_plugins.prompts.checkpoints import POINTWISE, template_of
+from rerank_plugins.prompts.label_mass import is_silent, silence_notes
 from rerank_plugins.prompts.pointwise import (
     judgement_requests,
     parse_score,
@@ -68,12 +70,15 @@ class Graded(Options):
     document_first: bool = False
     prompt: str | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "scale": whole(1, 100),
+        "reading": one_of("product", "mean", "text"),
+        "document_first": flag(),
+    }
+
     def __post_init__(self) -> None:
         template = template_of(self.prompt, POINTWISE)
-        if self.reading not in ("product", "mean", "text"):
-            raise InvalidInput(f"Graded(reading=...) is 'product', 'mean' or 'text', not {self.reading!r}.")
-        if isinstance(self.scale, bool) or not isinstance(self.scale, int) or not 1 <= self.scale <= 100:
-            raise InvalidInput(f"Graded(scale=...) is a whole number from 1 to 100, not {self.scale!r}.")
+        super().__post_init__()
         if template is not None and template.labels != score_labels(self.scale):
             raise InvalidInput(
                 f"{self.prompt!r} was trained to answer {template.labels[0]!r} to {template.labels[-1]!r}, which is no "
@@ -81,7 +86,7 @@ class Graded(Options):
             )
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its options
         return (Chat,) if self.reading == "text" else (Choose,)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
@@ -171,13 +176,16 @@ class YesNo(Options):
     document_first: bool = False
     prompt: str | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "labels": each(str, "two different words, the one for 'it helps' first", none="for the usual ones", count=2),
+        "document_first": flag(),
+    }
+
     def __post_init__(self) -> None:
-        if self.labels is not None:
-            object.__setattr__(self, "labels", tuple(self.labels))
-        labels = self._labels
-        if len(labels) != 2 or len(set(labels)) != 2 or not all(isinstance(label, str) and label for label in labels):
+        super().__post_init__()
+        if len(set(self._labels)) != 2 or not all(self._labels):
             raise InvalidInput(
-                f"YesNo(labels=...) is two different words, the one for 'it helps' first, not {labels!r}."
+                f"YesNo(labels=...) is two different words, the one for 'it helps' first, not {self.labels!r}."
             )
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
@@ -205,7 +213,7 @@ class YesNo(Options):
         return self.labels or (template.labels if template else ("Yes", "No"))
 
     def _read(self, reply: Reply) -> float | None:
-        if not isinstance(reply, Chosen):
+        if not isinstance(reply, Chosen) or is_silent([reply]):
             return None
         yes, no = (finite(reply.logprobs.get(label)) for label in self._labels)
         if yes is None and no is None:
@@ -232,10 +240,11 @@ def _reasons(masses: dict[str, float]) -> dict[str, Any]:
 def _missing(answers: Sequence[Sequence[Reply]], masses: Sequence[dict[str, float]], count: int) -> list[Note]:
     """Say where an endpoint did not give all labels: what it leaves out counts as improbable."""
     answered = [any(isinstance(reply, Chosen) for reply in group) for group in answers]
-    short = sum(len(known) < count for known, given in zip(masses, answered, strict=True) if given)
+    short = sum(0 < len(known) < count for known, given in zip(masses, answered, strict=True) if given)
     if not short:
-        return []
-    return [Note("info", f"The model gave no probability for some of the {count} labels of {short} documents.")]
+        return silence_notes(answers)
+    gap = f"The model gave no probability for some of the {count} labels of {short} documents."
+    return [*silence_notes(answers), Note("info", gap)]
 
 
 def _unread(replies: Sequence[Reply], scores: Sequence[float | None], scale: int) -> list[Note]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
+from rerank_plugins.methods.rules import Rule, flag, one_of, whole
 from rerank_plugins.methods.sorting import Asking, heap_top, tournament_top
 from rerank_plugins.prompts.checkpoints import SETWISE, template_of
+from rerank_plugins.prompts.label_mass import silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request, parse_pick, pick_request
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Failed, Reply, Request, Steps
@@ -58,20 +60,22 @@ class Setwise(Options):
     reasoning: bool = False
     prompt: str | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "k": whole(1),
+        "set_size": whole(3, MOST, why="a letter each"),
+        "sort": one_of("heap", "tournament"),
+        "by": one_of("choose", "chat"),
+        "reasoning": flag(),
+    }
+
     def __post_init__(self) -> None:
         template_of(self.prompt, SETWISE)
-        if self.k < 1:
-            raise InvalidInput(f"Setwise(k=...) is at least 1, not {self.k!r}.")
-        if not 3 <= self.set_size <= MOST:
-            raise InvalidInput(f"Setwise(set_size=...) is between 3 and {MOST}, a letter each, not {self.set_size!r}.")
-        for name, allowed in (("sort", ("heap", "tournament")), ("by", ("choose", "chat"))):
-            if (value := getattr(self, name)) not in allowed:
-                raise InvalidInput(f"Setwise({name}=...) is {allowed[0]!r} or {allowed[1]!r}, not {value!r}.")
+        super().__post_init__()
         if self.reasoning and self.by == "choose":
             raise InvalidInput("Setwise(reasoning=True) writes; it takes by='chat'.")
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its options
         return (Choose,) if self.by == "choose" else (Chat,)
 
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
@@ -81,6 +85,7 @@ class Setwise(Options):
         judge = _Judge(query, candidates, self)
         top_of = heap_top if self.sort == "heap" else tournament_top
         top = yield from top_of(count, self.set_size, self.k, judge.best_of)
+        judge.notes += silence_notes(judge.replies)
         if not judge.answers:
             return Verdict(order=(), notes=judge.notes)
         rest = sorted(set(range(count)).difference(top))
@@ -102,12 +107,14 @@ class _Judge:
     silent: int = 0
     reasoning_of: dict[int, str] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
+    replies: list[Sequence[Reply]] = field(default_factory=list)
 
     def best_of(self, sets: Sequence[Sequence[int]]) -> Asking:
         """Compare within all sets in one round trip; where nobody answers any more, the first of each is the best."""
         if self.silent >= _GIVES_UP_AFTER:
             return [members[0] for members in sets]
         replies = yield [self._request([self.candidates[index].text for index in members]) for members in sets]
+        self.replies += [[reply] for reply in replies]
         self.silent = self.silent + 1 if all(isinstance(reply, Failed) for reply in replies) else 0
         return [self._winner(reply, members) for reply, members in zip(replies, sets, strict=True)]
 

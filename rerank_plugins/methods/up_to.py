@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
 from rerank_plugins.candidates import Candidate, finite
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, Options, needs_of, wants_of
 from rerank_plugins.methods.compose import checked_methods
 from rerank_plugins.methods.meteora.elbow import ElbowRule, elbow
+from rerank_plugins.methods.rules import Rule, checked, number, one_of, whole
 from rerank_plugins.ranking import Note, Ranked, Ranking, ScoreKind, Verdict, settle
 from rerank_plugins.requests import Request, Steps
 
@@ -56,6 +57,12 @@ class UpTo(Options):
     threshold: float | None = None
     elbow: ElbowRule | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "k": whole(1, none="for no bound"),
+        "threshold": number(none="to cut at an elbow"),
+        "elbow": one_of("knee", "paper", None),
+    }
+
     def __init__(
         self,
         method: Method,
@@ -65,9 +72,10 @@ class UpTo(Options):
         elbow: ElbowRule | None = None,
     ) -> None:
         checked_methods("UpTo", [method])
-        for name, value in (("method", method), ("k", k), ("threshold", threshold), ("elbow", elbow)):
-            object.__setattr__(self, name, value)
-        self._check()
+        options = {"k": k, "threshold": threshold, "elbow": elbow}
+        self._keep(method=method, **checked("UpTo", options, self.rules))
+        if (self.threshold is None) == (self.elbow is None):
+            raise InvalidInput("UpTo takes one rule, such as threshold=6 or elbow='knee'.")
         known = getattr(method, "score_kind", None)
         if known is not None and (sentence := self._refusal(known)):
             raise InvalidInput(sentence)
@@ -77,11 +85,11 @@ class UpTo(Options):
         return f"UpTo({self.method!r}{options})"
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its part
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its part
         return needs_of(self.method)
 
     @property
-    def wants(self) -> tuple[type[Request], ...]:  # type: ignore[override] # as above
+    def wants(self) -> tuple[type[Request], ...]:
         return wants_of(self.method)
 
     @property
@@ -91,7 +99,7 @@ class UpTo(Options):
     def steps(self, query: str, candidates: Sequence[Candidate]) -> Steps:
         verdict = yield from self.method.steps(query, candidates)
         ranking = settle(verdict, candidates)
-        scored = [item for item in ranking if finite(item.score) is not None]
+        scored = [item for item in ranking if finite(verdict.scores.get(item.index)) is not None]
         if not scored or verdict.score_kind == "order":
             return self._uncut(verdict, ranking)
         if sentence := self._refusal(verdict.score_kind):
@@ -99,7 +107,7 @@ class UpTo(Options):
         deserving = self._deserving([float(item.score or 0.0) for item in scored])
         kept = min(deserving, self.k if self.k is not None else deserving)
         dropped = {item.index: self._reason(item, place, deserving) for place, item in enumerate(scored[kept:], kept)}
-        dropped |= {item.index: "it has no score" for item in ranking if item.score is None}
+        dropped |= {item.index: "it has no score" for item in ranking if item not in scored}
         return replace(verdict, order=ranking.order, dropped={**verdict.dropped, **dropped})
 
     def _deserving(self, scores: Sequence[float]) -> int:
@@ -147,14 +155,3 @@ class UpTo(Options):
                 "CrossEncode() or Graded()."
             )
         return None
-
-    def _check(self) -> None:
-        values: dict[str, Any] = {"threshold": self.threshold, "elbow": self.elbow}
-        if sum(value is not None for value in values.values()) != 1:
-            raise InvalidInput("UpTo takes one rule, such as threshold=6 or elbow='knee'.")
-        if self.threshold is not None and finite(self.threshold) is None:
-            raise InvalidInput(f"UpTo(threshold=...) is a number, not {self.threshold!r}.")
-        if self.elbow not in (None, "knee", "paper"):
-            raise InvalidInput(f"UpTo(elbow=...) is 'knee' or 'paper', not {self.elbow!r}.")
-        if self.k is not None and (isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1):
-            raise InvalidInput(f"UpTo(k=...) is a whole number of at least 1, or None for no bound, not {self.k!r}.")

@@ -34,7 +34,7 @@ def query_and_vectors(
     replies = yield [*also, Embed((query,), "query"), *_embed(candidates, missing)]
     asked, found = replies[len(also)], replies[len(also) + 1 :]
     _fill(vectors, missing, found)
-    if not isinstance(asked, Embedded):
+    if not isinstance(asked, Embedded) or not len(asked.vectors[0]):
         return None, vectors, list(replies[: len(also)])
     dimensions = len(asked.vectors[0])
     strange = [i for i, vector in enumerate(vectors) if vector is not None and len(vector) != dimensions]
@@ -47,13 +47,14 @@ def query_and_vectors(
 def vectors_of(
     candidates: Sequence[Candidate], dimensions: int
 ) -> Generator[Sequence[Request], Sequence[Any], list[Vector | None]]:
-    """Ask for the vectors that candidates do not bring with them in that many dimensions; None where that fails."""
+    """Ask for the vectors that candidates do not bring with them in that many dimensions; None if that fails."""
     stored = [_stored(candidate) for candidate in candidates]
     vectors = [vector if vector is not None and len(vector) == dimensions else None for vector in stored]
     missing = [index for index, vector in enumerate(vectors) if vector is None]
     if missing:
         _fill(vectors, missing, (yield _embed(candidates, missing)))
-    return vectors
+    # An embedder that answers in another number of dimensions than before gives nothing that can be compared.
+    return [vector if vector is not None and len(vector) == dimensions else None for vector in vectors]
 
 
 def _stored(candidate: Candidate) -> Vector | None:
@@ -76,7 +77,8 @@ def _embed(candidates: Sequence[Candidate], places: Sequence[int]) -> list[Embed
 def _fill(vectors: list[Vector | None], places: Sequence[int], found: Sequence[Any]) -> None:
     reply = found[0] if found else None
     for position, place in enumerate(places):
-        vectors[place] = reply.vectors[position] if isinstance(reply, Embedded) else None
+        vector = reply.vectors[position] if isinstance(reply, Embedded) else ()
+        vectors[place] = vector if len(vector) else None
 
 
 def cosines(vector: Vector, others: Sequence[Vector]) -> list[float]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from rerank_plugins.errors import PromptTooLong
+from rerank_plugins.errors import InvalidInput, PromptTooLong
 from rerank_plugins.requests import Request
 
-__all__ = ["RankWindow", "slide"]
+__all__ = ["RankWindow", "check_stride", "slide"]
 
 Window = Generator[Sequence[Request], Sequence[Any], Sequence[int] | PromptTooLong]
 RankWindow = Callable[[Sequence[int], bool], Window]
@@ -18,6 +18,15 @@ It returns the named indices, best first, possibly not all; or the error that sa
 """
 
 _SMALLEST = 4  # a window is not split below this; its documents are shortened instead
+
+
+def check_stride(owner: str, window: int | None, stride: int | None) -> None:
+    """Refuse a stride that would skip documents."""
+    if window is not None and stride is not None and stride > window:
+        raise InvalidInput(
+            f"{owner}(stride=...) is between 1 and the window ({window!r}), not {stride!r}; a longer stride would skip "
+            "documents."
+        )
 
 
 def slide(

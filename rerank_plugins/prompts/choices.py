@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rerank_plugins.criteria import Criterion
+from rerank_plugins.prompts.label_mass import is_silent
 from rerank_plugins.prompts.quoting import defused, quoted
 from rerank_plugins.prompts.rubric import GRADER, one_line, rubric_text
 from rerank_plugins.requests import Choose, Chosen, Reply
@@ -49,7 +50,7 @@ def expected_score(reply: Reply, criterion: Criterion) -> float | None:
     >>> expected_score(Chosen({"0": math.log(0.2), "5": math.log(0.2)}), Criterion("a", "a", scale=5))
     2.5
     """
-    if not isinstance(reply, Chosen):
+    if not isinstance(reply, Chosen) or is_silent([reply]):
         return None
     given = {label: reply.logprobs.get(label, -math.inf) for label in _labels(criterion)}
     known = {label: value for label, value in given.items() if math.isfinite(value)}

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from rerank_plugins.prompts.checkpoints import LISTED, ListedTemplate, template_of
 from rerank_plugins.prompts.found_json import json_values
+from rerank_plugins.prompts.label_mass import is_silent
 from rerank_plugins.prompts.quoting import defused, quoted
 from rerank_plugins.prompts.schemas import closed_object
 from rerank_plugins.requests import Chat, ChatReply, Choose, Chosen, Failed, Message, Reply
@@ -86,7 +87,7 @@ def chosen_first(reply: Reply, count: int, prompt: str | None = None) -> dict[in
     >>> chosen_first(Chosen({"B": -0.1, "A": -2.5}), 3)
     {1: -0.1, 0: -2.5}
     """
-    if not isinstance(reply, Chosen):
+    if not isinstance(reply, Chosen) or is_silent([reply]):
         return {}
     template = template_of(prompt, LISTED)
     opening, kind = (template.opening, template.labels) if template else ("", "letters")

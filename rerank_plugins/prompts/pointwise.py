@@ -10,6 +10,7 @@ from typing import Any
 from rerank_plugins.candidates import finite
 from rerank_plugins.prompts.checkpoints import POINTWISE, PointwiseTemplate, template_of
 from rerank_plugins.prompts.found_json import json_values
+from rerank_plugins.prompts.label_mass import is_silent
 from rerank_plugins.prompts.quoting import defused, quoted
 from rerank_plugins.prompts.schemas import closed_object
 from rerank_plugins.requests import Chat, ChatReply, Choose, Chosen, Message, Reply
@@ -83,11 +84,13 @@ def written_score_request(
 
 
 def probabilities(replies: Sequence[Reply], prompt: str | None = None) -> dict[str, float]:
-    """Label to its probability among all labels that came back; empty where none did.
+    """Label to its probability among all labels that came back; empty if none did, or if they say nothing.
 
-    >>> probabilities([Chosen({"yes": -3.0, "no": -3.0, "maybe": -math.inf})])
+    >>> probabilities([Chosen({"yes": -3.0, "no": -3.0})])
     {'yes': 0.5, 'no': 0.5}
     """
+    if is_silent(replies):
+        return {}
     template = template_of(prompt, POINTWISE)
     opening = template.opening if template else ""
     known = {

@@ -68,7 +68,7 @@ class Guard:
         except Refusal as refusal:
             await _refuse(refusal, scope["path"], send_on)
         except Exception as error:  # noqa: BLE001 # its message or traceback may hold a document: only its name is told
-            _log.error("%s failed with %s.", scope["path"], type(error).__name__)
+            _log.error("%s failed with %s.", scope["path"], type(error.__cause__ or error).__name__)
             if not started:
                 await _refuse(Refusal(500, "The server failed at this request."), scope["path"], send_on)
 

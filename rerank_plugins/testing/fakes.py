@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.ranking import Usage
 from rerank_plugins.requests import (
@@ -40,7 +41,7 @@ Fails = Callable[[int, Request], BaseException | None]
 _DIMENSIONS = 32
 
 
-class FakeModel:
+class FakeModel(ByArguments):
     """A backend that answers every kind of request, without any model.
 
     Args:

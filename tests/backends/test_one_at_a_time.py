@@ -3,9 +3,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from rerank_plugins import InsertRank, Limits, arerank, rerank
-from rerank_plugins.backends import one_at_a_time
 from rerank_plugins.backends.base import BatchBackend
-from rerank_plugins.backends.one_at_a_time import OneAtATime
+from rerank_plugins.backends.one_at_a_time import OneAtATime, lock_of
 from rerank_plugins.errors import Transient
 from rerank_plugins.requests import Chat, ChatReply, Failed
 from rerank_plugins.testing import FakeModel
@@ -59,12 +58,10 @@ def test_a_slow_model_is_waited_for():
 
 def test_locks_go_with_their_models():
     model = FakeModel()
-    first, second = OneAtATime(model, model), OneAtATime(model, model)
-    assert first._lock is second._lock
-    assert OneAtATime(FakeModel(), fresh := FakeModel())._lock is not first._lock
-    assert fresh is not model
+    assert lock_of(model) is lock_of(model)
+    assert lock_of(FakeModel()) is not lock_of(model)
     key = id(model)
-    assert key in one_at_a_time._locks
-    del model, first, second
+    assert key in lock_of.of
+    del model
     gc.collect()
-    assert key not in one_at_a_time._locks
+    assert key not in lock_of.of

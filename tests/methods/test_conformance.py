@@ -26,7 +26,7 @@ from rerank_plugins import (
 )
 from rerank_plugins.methods import METHODS, Method, Options
 from rerank_plugins.testing import FakeModel, MethodConformance
-from rerank_plugins.testing.conformance import DOCUMENTS, FOUND
+from rerank_plugins.testing.conformance import DOCUMENTS, DRIVERS, FOUND
 
 FORMS = [
     FirstStage(),
@@ -95,6 +95,25 @@ def _params() -> list[object]:
 
 @pytest.mark.parametrize("form", _params(), scope="class")
 class TestConformance(MethodConformance):
+    @pytest.fixture(autouse=True)
+    def _method(self, form: Method) -> None:
+        type(self).method = form
+
+
+PARITY = [
+    Fuse(InsertRank(), Rebel(turns=2), CrossEncode(), Embedding(), norm="rrf"),
+    Meteora(),
+    Decompose(rounds=2, subquestions=["Who is it?", "Where is #1?"]),
+    Setwise(k=3),
+]
+
+
+@pytest.mark.parametrize("form", PARITY, ids=repr, scope="class")
+class TestParity(MethodConformance):
+    """The ways to rerank agree: once, over methods of all kinds of request and many round trips."""
+
+    drivers = DRIVERS
+
     @pytest.fixture(autouse=True)
     def _method(self, form: Method) -> None:
         type(self).method = form

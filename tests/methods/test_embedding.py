@@ -42,7 +42,8 @@ def test_without_vectors_the_order_stays() -> None:
     model = FakeModel(fails=lambda number, request: ValueError())
     ranking = rerank(Embedding(), "q", ["a", "b"], backends=model)
     assert ranking.order == [0, 1]
-    assert [item.score for item in ranking] == [None, None]
+    assert ranking.score_kind == "order" and [item.score for item in ranking] == [1.0, 0.5]
+    assert not any(item.judged for item in ranking)
 
 
 @pytest.mark.parametrize("others", [[[1e-30, 0.0]], [[1e30, 0.0]], [[-1.0, 0.0], [0.0, 0.0]]])

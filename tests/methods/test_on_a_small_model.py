@@ -64,7 +64,6 @@ def ranked(method: Method, model: TransformersLM, documents: Sequence[Candidate]
         (UpTo(InContext(), elbow="knee"), 2),
         (method_for("castorini/first_mistral"), 1),
         (method_for("mixedbread-ai/mxbai-rerank-base-v2"), 4),
-        (method_for("Alibaba-NLP/ERank-4B"), 4),
     ],
     ids=repr,
 )
@@ -74,6 +73,12 @@ def test_the_mechanics(method: Method, calls: int, model: TransformersLM) -> Non
     assert ranking.usage.completion_tokens == 0
     scores = [item.score for item in (*ranking, *ranking.dropped)]
     assert all(score is not None and math.isfinite(score) for score in scores)
+
+
+def test_a_wording_that_the_model_was_not_trained_on_is_found_out(model: TransformersLM) -> None:
+    ranking = rerank(method_for("Alibaba-NLP/ERank-4B"), QUERY, DOCUMENTS, backends=model)
+    check_accounted(ranking, DOCUMENTS)
+    assert "In 4 of 4 answers the labels hold less than 1% of the probability" in ranking.notes[0].message
 
 
 def test_the_readings_of_a_grade_are_of_one_distribution(model: TransformersLM) -> None:

@@ -78,8 +78,9 @@ def test_probabilities_are_shares_among_the_labels() -> None:
     assert found == pytest.approx({"1": 3 / 8, "2": 1 / 8, "20": 4 / 8})
 
 
-def test_hopeless_labels_are_no_division_by_zero() -> None:
-    assert probabilities([Chosen({"1": -5000.0, "2": -5000.0})]) == {"1": 0.5, "2": 0.5}
+def test_labels_that_the_model_would_not_say_have_no_probabilities() -> None:
+    assert probabilities([Chosen({"1": -5000.0, "2": -5000.0})]) == {}
+    assert probabilities([Chosen({})]) == {}
 
 
 def test_what_documents_of_a_question_share_comes_first() -> None:

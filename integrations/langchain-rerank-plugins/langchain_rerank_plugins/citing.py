@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from langchain_core.documents import Document
 
-from langchain_rerank_plugins.documents import METADATA_KEY
 from rerank_plugins.citations import SOURCES, Citation, citations
+from rerank_plugins.reports import why_of
 
 __all__ = ["cite_documents"]
 
@@ -25,12 +25,6 @@ def cite_documents(documents: Iterable[Document], *, sources: Sequence[str] = SO
     [Citation(number=1, text='Rye needs acid.', source='bread.pdf', rationale='')]
     """
     return citations(
-        ((document.page_content, _why(document), document.id, document.metadata) for document in documents),
+        ((document.page_content, why_of(document.metadata), document.id, document.metadata) for document in documents),
         sources=sources,
     )
-
-
-def _why(document: Document) -> Mapping[str, object]:
-    explained = document.metadata.get(METADATA_KEY)
-    why = explained.get("why") if isinstance(explained, Mapping) else None
-    return why if isinstance(why, Mapping) else {}

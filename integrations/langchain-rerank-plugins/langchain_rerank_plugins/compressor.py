@@ -18,7 +18,7 @@ from langchain_core.runnables.config import (
     get_callback_manager_for_config,
     set_config_context,
 )
-from pydantic import ConfigDict, Field, SkipValidation, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, field_validator
 
 from langchain_rerank_plugins.answering import check_needs
 from langchain_rerank_plugins.documents import candidates_of, documents_of
@@ -32,6 +32,7 @@ from rerank_plugins.drive import check_options
 from rerank_plugins.engine import OnError
 from rerank_plugins.events import Observer
 from rerank_plugins.methods import Method
+from rerank_plugins.reports import Rankings, report
 
 __all__ = ["RerankCompressor"]
 
@@ -42,7 +43,9 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     What comes back are copies, best first: id, text and metadata are kept. Their metadata has two more entries.
     "relevance_score" is the new score, higher is better; a document that the method could not score has none, not even
     an old one. "rerank_plugins" says why the document stands where it stands, as plain data that can be written as
-    JSON: the method, the rank, the score and what it means, the first stage's rank and score, and the method's reasons.
+    JSON: the method, the rank, the score and what it means, the first stage's rank and score, and the method's reasons;
+    in that of the first document "ranking" holds the report on the whole: notes, documents left out, usage. The same
+    stands in the outputs of the run, and `last_ranking` gives the ranking itself.
     Documents that a method found itself come back like the others.
 
     Each call is a run of its own in the trace, with the calls to the model and the searches below it. A
@@ -64,6 +67,8 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         observer: Called with each `rerank_plugins.events.Event`.
         score_key: The metadata key of the first stage's score; None looks for "relevance_score", "score" and "_score".
         structured_output: How to ask `llm` for JSON; see `LangChainChat`.
+        flat_metadata: Whether the reasons are written as flat entries ("rerank_plugins_rank", ...), which vector stores
+            accept, and not as one nested entry.
 
     Raises:
         InvalidInput: An argument breaks a rule.
@@ -100,6 +105,9 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     observer: SkipValidation[Observer | None] = Field(default=None, repr=False, exclude=True)
     score_key: str | None = None
     structured_output: StructuredOutput | None = None
+    flat_metadata: bool = False
+
+    _rankings: Rankings = PrivateAttr(default_factory=Rankings)
 
     def __init__(self, method: Method | str, **options: Any) -> None:
         # Here, not in validators, so that what is raised is what `rerank` would raise.
@@ -116,6 +124,15 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
     def _as_tuple(cls, backends: Any) -> Any:
         return tuple(backends) if isinstance(backends, Sequence) else (backends,)
 
+    def last_ranking(self, query: str | None = None) -> Ranking | None:
+        """Give the whole ranking behind the documents: what was noted, left out and spent, and every score.
+
+        Args:
+            query: The query whose ranking is wanted; of the latest 64 queries each can be had. None is the last one of
+                the calling thread or task, or else of all.
+        """
+        return self._rankings.of(query)
+
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
     ) -> Sequence[Document]:
@@ -130,11 +147,12 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
         try:
             with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
                 ranking = context.run(rerank, self.method, query, candidates, **self._options(config))
-            compressed = documents_of(ranking)
+            compressed = documents_of(ranking, flat=self.flat_metadata)
         except BaseException as error:
             run.on_chain_error(error)
             raise
-        run.on_chain_end(_outputs(ranking))
+        self._rankings.keep(query, ranking)
+        run.on_chain_end(report(ranking))
         return compressed
 
     async def acompress_documents(
@@ -148,11 +166,12 @@ class RerankCompressor(Serializable, BaseDocumentCompressor):
             with set_config_context(patch_config(config, callbacks=run.get_child())) as context:
                 work = arerank(self.method, query, candidates, **self._options(config))
                 ranking = await asyncio.create_task(work, context=context)
-            compressed = documents_of(ranking)
+            compressed = documents_of(ranking, flat=self.flat_metadata)
         except BaseException as error:
             await run.on_chain_error(error)
             raise
-        await run.on_chain_end(_outputs(ranking))
+        self._rankings.keep(query, ranking)
+        await run.on_chain_end(report(ranking))
         return compressed
 
     def _backends(self) -> list[Backend]:
@@ -230,23 +249,3 @@ def _is_whole(written: Any) -> bool:
 def _config(callbacks: Callbacks | None) -> RunnableConfig:
     """The config of the chain that this runs in, with the callbacks that were handed over, if any."""
     return ensure_config(None if callbacks is None else {"callbacks": callbacks})
-
-
-def _outputs(ranking: Ranking) -> dict[str, Any]:
-    """What the trace shows: order, scores, reasons, notes and cost; the texts stand in the retriever's own run."""
-    return {
-        "ranked": [
-            {
-                "rank": item.rank,
-                "index": item.index,
-                "id": item.candidate.id,
-                "score": item.score,
-                "why": dict(item.why),
-            }
-            for item in ranking
-        ],
-        "dropped": [{"index": item.index, "id": item.candidate.id, "reason": item.reason} for item in ranking.dropped],
-        "score_kind": ranking.score_kind,
-        "notes": [asdict(note) for note in ranking.notes],
-        "usage": asdict(ranking.usage),
-    }

@@ -11,12 +11,9 @@ from langchain_core.documents import Document
 
 from rerank_plugins import Candidate, Ranking
 from rerank_plugins.candidates import finite
-from rerank_plugins.ranking import explanation
+from rerank_plugins.reports import METADATA_KEY, document_entries
 
 __all__ = ["METADATA_KEY", "candidates_of", "document_of", "documents_of"]
-
-METADATA_KEY = "rerank_plugins"
-"""Under this key a document's metadata says why the document stands where it stands."""
 
 _SCORE_KEYS = ("relevance_score", "score", "_score")  # where retrievers and compressors leave a document's score
 
@@ -58,17 +55,20 @@ def document_of(candidate: Candidate) -> Document:
     return Document(candidate.text, id=candidate.id, metadata=dict(candidate.metadata))
 
 
-def documents_of(ranking: Ranking) -> list[Document]:
-    """Copies of the ranked documents, best first."""
-    return [_explained(document_of(item.candidate), item.score, explanation(ranking, item)) for item in ranking]
+def documents_of(ranking: Ranking, *, flat: bool = False) -> list[Document]:
+    """Copies of the ranked documents, best first; `flat` is as in `reports.document_entries`."""
+    return [
+        _explained(document_of(item.candidate), item.score, document_entries(ranking, item, flat=flat))
+        for item in ranking
+    ]
 
 
 def _first_score(metadata: Mapping[str, Any], keys: Sequence[str]) -> float | None:
     return next((score for key in keys if (score := finite(metadata.get(key))) is not None), None)
 
 
-def _explained(document: Document, score: float | None, why: dict[str, Any]) -> Document:
-    metadata = _copied(document.metadata) | {"relevance_score": score, METADATA_KEY: why}
+def _explained(document: Document, score: float | None, entries: Mapping[str, Any]) -> Document:
+    metadata = _copied(document.metadata) | {"relevance_score": score, **entries}
     if score is None:  # an old score must not pass for the new one
         del metadata["relevance_score"]
     return document.model_copy(update={"metadata": metadata})

@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
 
 from langchain_rerank_plugins.compressor import RerankCompressor
+from rerank_plugins import Ranking
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods import Method
 from rerank_plugins.methods.base import needs_of, wants_of
@@ -55,6 +56,10 @@ class DecompositionRetriever(BaseRetriever):
         fields["reranker"] = RerankCompressor(method, retriever=retriever, **options)
         _refuse_what_does_not_retrieve(fields["reranker"].method)
         super().__init__(**fields)
+
+    def last_ranking(self, query: str | None = None) -> Ranking | None:
+        """Give the whole ranking behind the documents; see `RerankCompressor.last_ranking`."""
+        return self.reranker.last_ranking(query)
 
     def __repr_args__(self) -> Any:
         return self.reranker.__repr_args__()

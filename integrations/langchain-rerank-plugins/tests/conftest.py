@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -180,9 +180,3 @@ def compress(request: pytest.FixtureRequest) -> Callable[..., list[Document]]:
         return list(asyncio.run(compressor.acompress_documents(found, query, **options)))
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.0)
-    yield

@@ -50,14 +50,17 @@ def test_the_new_score_takes_the_usual_place_and_the_old_one_stays_beside_it():
         Document("a", id="x", metadata={"relevance_score": 0.9, "page": 4}),
         Document("b", id="y", metadata={"relevance_score": 0.8, "page": 5}),
     ]
-    best, _ = ranked(found, Verdict(order=[1, 0], scores={0: 0.1, 1: 0.7}, score_kind="absolute"), method="Some()")
+    best, other = ranked(found, Verdict(order=[1, 0], scores={0: 0.1, 1: 0.7}, score_kind="absolute"), method="Some()")
     assert (best.page_content, best.id, best.metadata["page"]) == ("b", "y", 5)
     assert best.metadata["relevance_score"] == 0.7
+    assert "ranking" not in other.metadata["rerank_plugins"]
+    assert best.metadata["rerank_plugins"].pop("ranking")["score_kind"] == "absolute"
     assert best.metadata["rerank_plugins"] == {
         "method": "Some()",
         "rank": 1,
         "score": 0.7,
         "score_kind": "absolute",
+        "judged": True,
         "first_stage_rank": 2,
         "first_stage_score": 0.8,
         "why": {},
@@ -65,11 +68,35 @@ def test_the_new_score_takes_the_usual_place_and_the_old_one_stays_beside_it():
 
 
 def test_a_document_without_a_new_score_does_not_keep_the_old_one_as_if_it_were_new():
-    found = [Document("a", metadata={"relevance_score": 0.9})]
-    (only,) = ranked(found, Verdict(order=[0], score_kind="absolute"))
-    assert "relevance_score" not in only.metadata
-    assert only.metadata["rerank_plugins"]["score"] is None
-    assert only.metadata["rerank_plugins"]["first_stage_score"] == 0.9
+    found = [Document("a", metadata={"relevance_score": 0.9}), Document("b")]
+    _, unscored = ranked(found, Verdict(order=[1], scores={1: 0.5}, score_kind="absolute"))
+    assert "relevance_score" not in unscored.metadata
+    said = unscored.metadata["rerank_plugins"]
+    assert (said["score"], said["judged"], said["first_stage_score"]) == (None, False, 0.9)
+
+
+def test_where_nothing_was_scored_a_threshold_still_finds_an_order():
+    found = [Document(text, metadata={"relevance_score": 0.1}) for text in "abc"]
+    scores = [
+        document.metadata["relevance_score"] for document in ranked(found, Verdict(order=[], score_kind="absolute"))
+    ]
+    assert scores == [1.0, 0.5, pytest.approx(1 / 3)]
+
+
+def test_flat_metadata_holds_nothing_nested():
+    best, other = documents_of(
+        settle(
+            Verdict(order=[1, 0], why={1: {"a": [1]}}),
+            candidates_of([Document("a"), Document("b", metadata={"page": 4})]),
+        ),
+        flat=True,
+    )
+    for document in (best, other):
+        assert all(isinstance(value, (str, int, float, bool)) for value in document.metadata.values())
+    assert best.metadata["rerank_plugins_rank"] == 1
+    assert json.loads(best.metadata["rerank_plugins_why"]) == {"a": [1]}
+    assert json.loads(best.metadata["rerank_plugins_ranking"])["score_kind"] == "order"
+    assert "rerank_plugins_first_stage_score" not in best.metadata
 
 
 def test_nothing_of_the_callers_is_shared_or_changed():

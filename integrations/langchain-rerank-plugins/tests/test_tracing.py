@@ -35,7 +35,7 @@ def test_the_run_shows_ranks_scores_notes_and_cost_but_no_text(compress, documen
     assert trace.inputs[RUN] == {"query": "why?", "documents": 3, "method": repr(METHOD), "top_n": 2}
     shown = trace.outputs[RUN]
     why = {"ranked_by_model": True}
-    assert shown["ranked"][0] == {"rank": 1, "index": 1, "id": "d1", "score": 1.0, "why": why}
+    assert shown["ranked"][0] == {"rank": 1, "index": 1, "id": "d1", "score": 1.0, "judged": True, "why": why}
     assert [left_out["id"] for left_out in shown["dropped"]] == ["d2"]
     assert shown["usage"]["calls"] == 1
     assert shown["notes"]

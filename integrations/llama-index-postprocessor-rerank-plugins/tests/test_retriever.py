@@ -16,7 +16,7 @@ from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 
 from llama_index.postprocessor.rerank_plugins import DecompositionRetriever
-from rerank_plugins import Cascade, CrossEncode, Decompose, FirstStage, InsertRank
+from rerank_plugins import Cascade, CrossEncode, Decompose, FirstStage, InsertRank, Limits
 from rerank_plugins.errors import InvalidInput, UnmetNeed
 from rerank_plugins.ranking import Verdict
 from rerank_plugins.requests import Retrieve, ScorePairs
@@ -223,11 +223,15 @@ async def test_an_llm_that_is_down_costs_the_sub_questions_alone(way, scripted_l
 
 
 @WAYS
-async def test_a_search_that_fails_costs_its_own_results(way, scripted_llm, monkeypatch):
-    monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.0)
-    retriever = DecompositionRetriever(METHOD, retriever=Words(fails_on="author"), llm=scripted_llm(SAID))
+async def test_a_search_that_fails_costs_its_own_results(way, scripted_llm):
+    at_once = Limits(backoff_s=0)
+    retriever = DecompositionRetriever(
+        METHOD, retriever=Words(fails_on="author"), llm=scripted_llm(SAID), limits=at_once
+    )
     assert "town" in names(await run(way, retriever))
-    strict = DecompositionRetriever(METHOD, retriever=Words(fails_on=""), llm=scripted_llm(SAID), on_error="raise")
+    strict = DecompositionRetriever(
+        METHOD, retriever=Words(fails_on=""), llm=scripted_llm(SAID), on_error="raise", limits=at_once
+    )
     with pytest.raises(Exception, match="Words could not be reached"):
         await run(way, strict)
 

@@ -14,6 +14,7 @@ from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.postprocessor.rerank_plugins import RerankPostprocessor
 from rerank_plugins import FirstStage, InsertRank
 from rerank_plugins.errors import Refused
+from rerank_plugins.reports import report
 from rerank_plugins.testing.fakes import FakeModel
 
 LISTWISE = InsertRank(bm25=None)
@@ -143,7 +144,7 @@ async def test_legacy_callbacks(way, scripted_llm, make):
         EventPayload.QUERY_STR: "rye?",
         EventPayload.TOP_K: 2,
     }
-    assert end.payload == {EventPayload.NODES: found}
+    assert end.payload == {EventPayload.NODES: found, "rerank_plugins": report(reranker.last_ranking("rye?"))}
     ((llm_start, _),) = debug.get_event_pairs(CBEventType.LLM)
     assert manager.trace_map[start.id_] == [llm_start.id_]
 

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.loading import Once, loading, require
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.ranking import Usage
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["CrossEncoder"]
 
 
-class CrossEncoder:
+class CrossEncoder(ByArguments):
     """A model that reads query and document together and scores the pair, in this process.
 
     All pairs of a batch, whatever their query, are scored together, sorted by length. Scores are the model's logits

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.loading import Once, loading, require
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.ranking import Usage
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SentenceEmbedder"]
 
 
-class SentenceEmbedder:
+class SentenceEmbedder(ByArguments):
     """An embedding model that computes in this process.
 
     All texts of a batch that have the same role are embedded together, in one call. Queries and documents get the

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.loading import Once, loading, require
 from rerank_plugins.backends.local import model_files
 from rerank_plugins.backends.local.batching import Stats, form_batches
@@ -34,7 +35,7 @@ T = TypeVar("T")
 OneRow = TypeVar("OneRow", Scoring, Attending)
 
 
-class TransformersLM:
+class TransformersLM(ByArguments):
     """A causal language model that computes in this process.
 
     It answers `Likelihood` and `Choose` exactly: log-probabilities from a softmax in 32 bits over the whole vocabulary.

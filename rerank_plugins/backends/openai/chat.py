@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import shortened_after
 from rerank_plugins.backends.openai.dialect import Dialect
@@ -28,7 +29,7 @@ _MOST_CUTS = 3
 _USUAL_LOGPROBS = 20
 
 
-class OpenAIChat:
+class OpenAIChat(ByArguments):
     """A chat model behind an OpenAI-compatible endpoint: OpenAI, Azure, vLLM, Ollama, llama.cpp, TGI, LiteLLM, ...
 
     What an endpoint takes is found out by asking, once per instance: a JSON schema, or JSON alone, or neither;

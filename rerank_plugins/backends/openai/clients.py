@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from rerank_plugins.backends._processes import renew_after_fork
 from rerank_plugins.backends.loading import Once
 from rerank_plugins.errors import InvalidInput
 
@@ -32,9 +33,13 @@ class MadeClients:
 
         self._openai = openai
         self._options = {**options, "max_retries": 0}  # the driver retries, and counts it
+        self._begin_anew()
+        renew_after_fork(self, MadeClients._begin_anew)
+
+    def _begin_anew(self) -> None:
         self._lock = threading.Lock()
         self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lease] = WeakKeyDictionary()
-        self._sync: Once[OpenAI] = Once(lambda: openai.OpenAI(**self._options))
+        self._sync: Once[OpenAI] = Once(lambda: self._openai.OpenAI(**self._options))
 
     def sync(self) -> OpenAI:
         """The client for threads."""

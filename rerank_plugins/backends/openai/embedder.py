@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.asking import Asking, arun, countdown, run
 from rerank_plugins.backends.openai.dialect import Dialect, Form
 from rerank_plugins.backends.openai.endpoint import Endpoint
@@ -28,7 +29,7 @@ _USUAL_LIMIT = 512  # tokens of a text, where the endpoint does not say its limi
 _CHARACTERS_A_TOKEN = (4, 2, 1)
 
 
-class OpenAIEmbedder:
+class OpenAIEmbedder(ByArguments):
     """An embedding model behind an OpenAI-compatible endpoint: OpenAI, Azure, vLLM, Ollama, TEI, LiteLLM, ...
 
     Many texts go out in several requests: in async code up to 8 of them at once, in sync code one after the other. A

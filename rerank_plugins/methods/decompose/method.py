@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from rerank_plugins.candidates import Candidate, finite, well_formed
+from rerank_plugins.candidates import Candidate, well_formed
 from rerank_plugins.errors import InvalidInput, Unanswered
 from rerank_plugins.methods.base import Method, Options, needs_of, wants_of
 from rerank_plugins.methods.compose import checked_methods, pooled, together
@@ -14,6 +14,7 @@ from rerank_plugins.methods.cross_encode import CrossEncode
 from rerank_plugins.methods.decompose.coverage import covering
 from rerank_plugins.methods.decompose.reranked import Reranked
 from rerank_plugins.methods.decompose.searches import Searches
+from rerank_plugins.methods.rules import Rule, flag, number, one_of, whole
 from rerank_plugins.prompts.bridges import answers_request, parse_answers
 from rerank_plugins.prompts.plain_questions import distinct, filled, references, without_references
 from rerank_plugins.prompts.subquestions import Plan, parse_subquestions, subquestions_request
@@ -88,18 +89,35 @@ class Decompose(Options):
     subquestions: Subquestions | None = None
     temperature: float | None = None
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "max_subquestions": whole(1, 20),
+        "k": whole(1, 1000),
+        "keep": whole(0, 10**6, none="for all"),
+        "coverage": flag(),
+        "coverage_by": one_of("ranks", "scores"),
+        "coverage_weight": number(0, 1),
+        "rounds": whole(1, 4),
+        "temperature": number(0, none="for the backend's own"),
+    }
+
     def __post_init__(self) -> None:
         if self.subquestions is not None and not callable(self.subquestions):
             given = (self.subquestions,) if isinstance(self.subquestions, str) else tuple(self.subquestions)
-            object.__setattr__(self, "subquestions", given)
-        _check(self)
+            self._keep(subquestions=given)
+        checked_methods("Decompose(rerank=...)", [self.rerank])
+        super().__post_init__()
+        if not callable(self.subquestions) and not all(isinstance(text, str) for text in self.subquestions or ()):
+            raise InvalidInput(
+                "Decompose(subquestions=...) is a list of strings, a function that gives one, or None, "
+                f"not {self.subquestions!r}."
+            )
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its reranker
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its reranker
         return needs_of(self.rerank)
 
     @property
-    def wants(self) -> tuple[type[Request], ...]:  # type: ignore[override] # as above
+    def wants(self) -> tuple[type[Request], ...]:
         own = (Chat, Retrieve) if self.subquestions is None or self.rounds > 1 else (Retrieve,)
         return tuple(dict.fromkeys((*own, *wants_of(self.rerank))))
 
@@ -203,31 +221,3 @@ def _notes_on(plan: Plan, reply: Reply | None) -> list[Note]:
     notes = [Note("repaired", f"The list of sub-questions {plan.fault}.")] if plan.fault else []
     told = f"Sub-questions: {'; '.join(plan.questions)}" if plan.questions else "There are no sub-questions."
     return [*notes, Note("info", told)]
-
-
-def _check(method: Decompose) -> None:
-    checked_methods("Decompose(rerank=...)", [method.rerank])
-    for name, (lowest, highest) in _BOUNDS.items():
-        value = getattr(method, name)
-        if name == "keep" and value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or not lowest <= value <= highest:
-            raise InvalidInput(f"Decompose({name}=...) is a whole number from {lowest} to {highest}, not {value!r}.")
-    if not callable(method.subquestions) and not all(isinstance(text, str) for text in method.subquestions or ()):
-        raise InvalidInput(
-            "Decompose(subquestions=...) is a list of strings, a function that gives one, or None, "
-            f"not {method.subquestions!r}."
-        )
-    if method.coverage_by not in ("ranks", "scores"):
-        raise InvalidInput(f"Decompose(coverage_by=...) is 'ranks' or 'scores', not {method.coverage_by!r}.")
-    if not isinstance(method.coverage, bool):
-        raise InvalidInput(f"Decompose(coverage=...) is True or False, not {method.coverage!r}.")
-    if (weight := finite(method.coverage_weight)) is None or not 0 <= weight <= 1:
-        raise InvalidInput(f"Decompose(coverage_weight=...) is a number from 0 to 1, not {method.coverage_weight!r}.")
-    if method.temperature is not None and ((degree := finite(method.temperature)) is None or degree < 0):
-        raise InvalidInput(
-            f"Decompose(temperature=...) is a number of at least 0, or None, not {method.temperature!r}."
-        )
-
-
-_BOUNDS = {"max_subquestions": (1, 20), "k": (1, 1000), "keep": (0, 10**6), "rounds": (1, 4)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -12,10 +12,11 @@ from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.meteora.elbow import ElbowRule
 from rerank_plugins.methods.meteora.evidence import Evidence, Rules, conclude
 from rerank_plugins.methods.meteora.expansion import Expansion, expanded
-from rerank_plugins.methods.meteora.options import check_options, read_examples
+from rerank_plugins.methods.meteora.options import RULES, check_domain, read_examples, read_rationales
 from rerank_plugins.methods.meteora.pairing import Pairing
 from rerank_plugins.methods.meteora.selection import Pooling
 from rerank_plugins.methods.meteora.verifier import Verified, verified
+from rerank_plugins.methods.rules import Rule
 from rerank_plugins.methods.vectors import Vector, query_and_vectors, vectors_of
 from rerank_plugins.prompts.rationales import Example, parse_rationales, rationales_request
 from rerank_plugins.ranking import Note, Verdict
@@ -90,6 +91,7 @@ class Meteora(Options):
     """
 
     values: ClassVar[tuple[type, ...]] = (Rationale, Domain)
+    rules: ClassVar[Mapping[str, Rule]] = RULES
     rationales: int | Sequence[Rationale | str] | Generated = 8
     examples: Sequence[Example] = ()
     domain: str | Domain | None = None
@@ -109,10 +111,9 @@ class Meteora(Options):
     number_key: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.rationales, int) and not callable(self.rationales):
-            object.__setattr__(self, "rationales", as_rationales(self.rationales))
-        object.__setattr__(self, "examples", read_examples(self.examples))
-        check_options(self)
+        super().__post_init__()
+        self._keep(rationales=read_rationales(self.rationales), examples=read_examples(self.examples))
+        check_domain(self.domain)
 
     @classmethod
     def paper(cls) -> Self:
@@ -124,11 +125,11 @@ class Meteora(Options):
         return cls()
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its options
         return (Embed, Chat) if self.verify and self.on_failed_check == "drop" else (Embed,)
 
     @property
-    def wants(self) -> tuple[type[Request], ...]:  # type: ignore[override] # as above
+    def wants(self) -> tuple[type[Request], ...]:
         chats = (Chat,) if self._count or self.verify else ()
         return (*chats, Neighbours) if self.expand else chats
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rerank_plugins.candidates import finite
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.meteora.pairing import PAIRINGS
+from rerank_plugins.methods.rules import Rule, checked, flag, key, number, one_of, whole
 from rerank_plugins.prompts.rationales import Example
 from rerank_plugins.rationales import DOMAINS, Domain, as_rationales
 
-__all__ = ["check_options", "read_examples"]
+__all__ = ["RULES", "check_domain", "read_examples", "read_rationales"]
 
-_CHOICES: dict[str, tuple[object, ...]] = {
-    "pairing": tuple(PAIRINGS),
-    "elbow": ("paper", "knee"),
-    "verify": (True, False),
-    "on_failed_check": ("keep", "drop"),
-    "order": ("score", "document"),
+RULES: Mapping[str, Rule] = {
+    "temperature": number(0, none="for the backend's own"),
+    "pairing": one_of(*PAIRINGS),
+    "elbow": one_of("paper", "knee"),
+    "z": number(0),
+    "epsilon": number(0),
+    "min_pooled": whole(1),
+    "max_pooled": whole(1, none="for no bound"),
+    "expand": whole(0),
+    "verify": flag(),
+    "sure": number(0),
+    "on_failed_check": one_of("keep", "drop"),
+    "order": one_of("score", "document"),
+    "source_key": key(),
+    "number_key": key(),
 }
-_LEAST = {"rationales": 0, "min_pooled": 1, "max_pooled": 1, "expand": 0}
-_NUMBERS = ("z", "epsilon", "sure", "temperature")
-_OPTIONAL = ("max_pooled", "temperature")
+"""What each option may be, but for those that are read here."""
 
 
 def read_examples(examples: Any) -> tuple[Example, ...]:
@@ -39,43 +47,24 @@ def read_examples(examples: Any) -> tuple[Example, ...]:
     return tuple((question, as_rationales(given)) for question, given in pairs)
 
 
-def check_options(method: Any) -> None:
-    """Refuse an option that breaks a rule.
+def read_rationales(rationales: Any) -> Any:
+    """How many are to be written, a function that gives them, or the rationales themselves.
 
-    Raises:
-        InvalidInput: It names the option, the rule and the value.
+    >>> read_rationales(["retention"])
+    (Rationale(label='retention', strategy='', flag=''),)
     """
-    for name, allowed in _CHOICES.items():
-        if (value := getattr(method, name)) not in allowed:
-            raise InvalidInput(f"Meteora({name}=...) is one of {', '.join(map(repr, allowed))}, not {value!r}.")
-    for name, least in _LEAST.items():
-        _check_count(name, getattr(method, name), least)
-    for name in _NUMBERS:
-        _check_number(name, getattr(method, name))
-    for name in ("source_key", "number_key"):
-        if (value := getattr(method, name)) is not None and not (isinstance(value, str) and value):
-            raise InvalidInput(f"Meteora({name}=...) is the name of a metadata key, or None, not {value!r}.")
-    if method.rationales == ():
-        raise InvalidInput("Meteora(rationales=...) has at least one; with 0 the question itself is the only one.")
-    _check_domain(method.domain)
+    if callable(rationales):
+        return rationales
+    if isinstance(rationales, (str, Iterable)):
+        given = as_rationales(rationales)
+        if not given:
+            raise InvalidInput("Meteora(rationales=...) has at least one; with 0 the question itself is the only one.")
+        return given
+    return checked("Meteora", {"rationales": rationales}, {"rationales": whole(0)})["rationales"]
 
 
-def _check_count(name: str, value: Any, least: int) -> None:
-    if (name in _OPTIONAL and value is None) or (name == "rationales" and not isinstance(value, int)):
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidInput(f"Meteora({name}=...) is a whole number of at least {least}, not {value!r}.")
-
-
-def _check_number(name: str, value: Any) -> None:
-    if name in _OPTIONAL and value is None:
-        return
-    number = finite(value)
-    if number is None or number < 0:
-        raise InvalidInput(f"Meteora({name}=...) is a number of at least 0, not {value!r}.")
-
-
-def _check_domain(domain: Any) -> None:
+def check_domain(domain: Any) -> None:
+    """Refuse what is neither a domain nor the name of one."""
     if isinstance(domain, str) and domain not in DOMAINS:
         raise InvalidInput(f"There is no domain {domain!r}; there are {', '.join(DOMAINS)}.")
     if not isinstance(domain, (str, Domain, type(None))):

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from rerank_plugins.candidates import Candidate, encodable, finite
+from rerank_plugins.candidates import Candidate, encodable
 from rerank_plugins.criteria import PAPER, PRESETS, RELEVANCE, Criterion
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.rebel.calibration import deal
 from rerank_plugins.methods.rebel.gradings import Gradings, gathered
 from rerank_plugins.methods.rebel.totals import BelowFloor, Rules, conclude
+from rerank_plugins.methods.rules import Rule, each, flag, number, one_of, whole
 from rerank_plugins.prompts.choices import choice_requests, expected_score
 from rerank_plugins.prompts.criteria import criteria_request, parse_criteria
 from rerank_plugins.prompts.grade_replies import parse_grades
 from rerank_plugins.prompts.grades import Effort, grades_request
+from rerank_plugins.prompts.label_mass import silence_notes
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Choose, Request, Steps
 
@@ -97,11 +99,30 @@ class Rebel(Options):
     weight: float | None = None
     metadata: Sequence[str] = ()
 
+    rules: ClassVar[Mapping[str, Rule]] = {
+        "turns": one_of(1, 2, None),
+        "scoring": one_of("chat", "choose"),
+        "batch": whole(1),
+        "anchors": whole(0),
+        "effort": one_of("none", "brief", "full"),
+        "samples": whole(1),
+        "temperature": number(0, none="for the usual one"),
+        "reasons": flag(),
+        "floor": number(0, none="for no floor"),
+        "below_floor": one_of("last", "drop"),
+        "keep": whole(0, none="for all"),
+        "weight": number(0, none="to let the model weigh"),
+        "metadata": each(str, "a list of metadata keys"),
+    }
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metadata", _strings(self.metadata))
-        if self.criteria is not None and not isinstance(self.criteria, str):
-            object.__setattr__(self, "criteria", tuple(self.criteria))
-        _check(self)
+        self._keep(metadata=(self.metadata,) if isinstance(self.metadata, str) else self.metadata)
+        super().__post_init__()
+        if not isinstance(self.criteria, str | None):
+            self._keep(criteria=tuple(self.criteria))
+        _check_criteria(self.criteria)
+        if self.scoring == "choose" and (self.samples > 1 or self.reasons or self.effort != "none"):
+            raise InvalidInput("Rebel(scoring='choose') has nothing written: it takes no samples, reasons or effort.")
 
     @classmethod
     def paper(cls, turns: Literal[1, 2] = 2) -> Self:
@@ -113,7 +134,7 @@ class Rebel(Options):
         return cls(turns=turns, anchors=0, below_floor="drop", keep=3, weight=0.5 if turns == 2 else None)
 
     @property
-    def needs(self) -> tuple[type[Request], ...]:  # type: ignore[override] # what it asks for depends on its options
+    def needs(self) -> tuple[type[Request], ...]:  # what it asks for depends on its options
         if self.scoring == "chat":
             return (Chat,)
         return (Chat, Choose) if self._turns == 2 else (Choose,)
@@ -192,47 +213,17 @@ class Rebel(Options):
 
     def _chosen(self, query: str, texts: Sequence[str], rubric: Rubric) -> Asking:
         """Ask for each score by itself; requests that share a beginning follow each other."""
-        replies = iter((yield [request for text in texts for request in choice_requests(query, text, rubric)]))
+        answers = yield [request for text in texts for request in choice_requests(query, text, rubric)]
+        replies = iter(answers)
         expected = [[expected_score(next(replies), criterion) for criterion in rubric] for _ in texts]
-        return Gradings([{place: s for place, s in enumerate(row) if s is not None} for row in expected])
+        scores = [{place: s for place, s in enumerate(row) if s is not None} for row in expected]
+        return Gradings(scores, notes=silence_notes([[answer] for answer in answers]))
 
 
 def _turned(batch: Sequence[int], number: int, samples: int) -> list[int]:
     """The batch begun elsewhere for each sample, because a place in the prompt can favour a document."""
     start = number * len(batch) // samples
     return [*batch[start:], *batch[:start]]
-
-
-def _strings(values: Sequence[str]) -> tuple[str, ...]:
-    return (values,) if isinstance(values, str) else tuple(values)
-
-
-def _check(method: Rebel) -> None:
-    _check_criteria(method.criteria)
-    for name, allowed in _CHOICES.items():
-        if (value := getattr(method, name)) not in allowed:
-            raise InvalidInput(f"Rebel({name}=...) is one of {', '.join(map(repr, allowed))}, not {value!r}.")
-    for name, lowest in _LOWEST.items():
-        value = getattr(method, name)
-        if name == "keep" and value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-            raise InvalidInput(f"Rebel({name}=...) is a whole number of at least {lowest}, not {value!r}.")
-    for name in ("floor", "temperature", "weight"):
-        value = getattr(method, name)
-        if value is not None and ((number := finite(value)) is None or number < 0):
-            raise InvalidInput(f"Rebel({name}=...) is a number of at least 0, or None, not {value!r}.")
-    if method.scoring == "choose" and (method.samples > 1 or method.reasons or method.effort != "none"):
-        raise InvalidInput("Rebel(scoring='choose') has nothing written: it takes no samples, reasons or effort.")
-
-
-_CHOICES: dict[str, tuple[object, ...]] = {
-    "turns": (1, 2, None),
-    "scoring": ("chat", "choose"),
-    "effort": ("none", "brief", "full"),
-    "below_floor": ("last", "drop"),
-}
-_LOWEST = {"batch": 1, "anchors": 0, "samples": 1, "keep": 0}
 
 
 def _check_criteria(criteria: str | Sequence[Criterion] | None) -> None:

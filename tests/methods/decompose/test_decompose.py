@@ -17,6 +17,7 @@ from rerank_plugins import (
     FirstStage,
     Fuse,
     InsertRank,
+    Limits,
     Ranking,
     Rebel,
     arerank,
@@ -439,13 +440,11 @@ def test_a_reply_of_no_use_leaves_plain_retrieval(says: str, kept: str) -> None:
     assert "repaired" in notes(ranking)
 
 
-def test_a_decomposer_that_is_down_leaves_plain_retrieval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rerank_plugins.engine._BACKOFF_S", 0.0)
-
+def test_a_decomposer_that_is_down_leaves_plain_retrieval() -> None:
     def down(number: int, request: Request) -> BaseException | None:
         return CallTimeout("late") if isinstance(request, Chat) else None
 
-    ranking = rerank(MERGED, QUERY, [], backends=model(fails=down))
+    ranking = rerank(MERGED, QUERY, [], backends=model(fails=down), limits=Limits(backoff_s=0))
     assert ids(ranking) == PLAIN
     assert "No sub-questions were named, so the question stands alone." in notes(ranking)
     assert [note.kind for note in ranking.notes] == ["failed", "info"]

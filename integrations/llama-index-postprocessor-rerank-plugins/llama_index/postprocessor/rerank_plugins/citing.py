@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
 
-from llama_index.postprocessor.rerank_plugins.nodes import METADATA_KEY
 from rerank_plugins.citations import SOURCES, Citation, citations
+from rerank_plugins.reports import why_of
 
 __all__ = ["cite_nodes"]
 
@@ -27,14 +27,10 @@ def cite_nodes(nodes: Iterable[NodeWithScore], *, sources: Sequence[str] = SOURC
     [Citation(number=1, text='Rye needs acid.', source='bread.pdf', rationale='')]
     """
     found = [item.node for item in nodes]
-    return citations(((_text(node), _why(node), node.node_id, node.metadata) for node in found), sources=sources)
+    return citations(
+        ((_text(node), why_of(node.metadata), node.node_id, node.metadata) for node in found), sources=sources
+    )
 
 
 def _text(node: BaseNode) -> str:
     return node.get_content(metadata_mode=MetadataMode.NONE)
-
-
-def _why(node: BaseNode) -> Mapping[str, object]:
-    explained = node.metadata.get(METADATA_KEY)
-    why = explained.get("why") if isinstance(explained, Mapping) else None
-    return why if isinstance(why, Mapping) else {}

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, TextNode
 
 from rerank_plugins.candidates import Candidate, finite
-from rerank_plugins.ranking import Ranking, explanation
+from rerank_plugins.ranking import Ranked, Ranking
+from rerank_plugins.reports import METADATA_KEY, document_entries, entry_names
 
 __all__ = ["METADATA_KEY", "as_candidates", "node_of", "reranked_nodes"]
-
-METADATA_KEY = "rerank_plugins"
-"""Under this key a node's metadata says why the node stands where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +56,34 @@ def node_of(candidate: Candidate) -> NodeWithScore:
     return NodeWithScore(node=TextNode(text=candidate.text, metadata=dict(candidate.metadata), **named))
 
 
-def reranked_nodes(ranking: Ranking) -> list[NodeWithScore]:
-    """Copies of the nodes in their new order, with their new scores and the reasons."""
-    return [_reranked(node_of(item.candidate), item.score, explanation(ranking, item)) for item in ranking]
+def reranked_nodes(ranking: Ranking, *, flat: bool = False) -> list[NodeWithScore]:
+    """Copies of the nodes in their new order, with their new scores and the reasons.
+
+    `flat` is as in `reports.document_entries`.
+    """
+    ours = entry_names(flat=flat)
+    return [_reranked(item, document_entries(ranking, item, flat=flat), ours) for item in ranking]
 
 
-def _reranked(item: NodeWithScore, score: float | None, why: dict[str, Any]) -> NodeWithScore:
-    return item.model_copy(update={"node": _explained(item.node, why), "score": score})
+def _reranked(item: Ranked, entries: Mapping[str, Any], ours: Sequence[str]) -> NodeWithScore:
+    given = node_of(item.candidate)
+    return given.model_copy(update={"node": _explained(given.node, entries, ours), "score": item.score})
 
 
-def _explained(node: BaseNode, why: dict[str, Any]) -> BaseNode:
+def _explained(node: BaseNode, entries: Mapping[str, Any], ours: Sequence[str]) -> BaseNode:
     """A copy of the node with the explanation in its metadata, and that kept out of prompts and embeddings."""
     return node.model_copy(
         update={
-            "metadata": _copied(node.metadata) | {METADATA_KEY: why},
-            "excluded_llm_metadata_keys": _with_our_key(node.excluded_llm_metadata_keys),
-            "excluded_embed_metadata_keys": _with_our_key(node.excluded_embed_metadata_keys),
+            "metadata": _copied(node.metadata) | dict(entries),
+            "excluded_llm_metadata_keys": _with(ours, node.excluded_llm_metadata_keys),
+            "excluded_embed_metadata_keys": _with(ours, node.excluded_embed_metadata_keys),
             "relationships": dict(node.relationships),
         }
     )
 
 
-def _with_our_key(keys: Sequence[str]) -> list[str]:
-    return [*(key for key in keys if key != METADATA_KEY), METADATA_KEY]
+def _with(ours: Sequence[str], keys: Sequence[str]) -> list[str]:
+    return [*(key for key in keys if key not in ours), *ours]
 
 
 def _copied(metadata: dict[str, Any]) -> dict[str, Any]:

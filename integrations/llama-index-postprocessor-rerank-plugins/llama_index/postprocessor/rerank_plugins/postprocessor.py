@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.bridge.pydantic import ConfigDict, Field, WithJsonSchema, field_serializer
+from llama_index.core.bridge.pydantic import ConfigDict, Field, PrivateAttr, WithJsonSchema, field_serializer
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined] # exported, but not marked so
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
@@ -21,7 +21,7 @@ from llama_index.postprocessor.rerank_plugins.answering import check_needs, from
 from llama_index.postprocessor.rerank_plugins.models import chat_backend, embedding_backend
 from llama_index.postprocessor.rerank_plugins.nodes import as_candidates, reranked_nodes
 from llama_index.postprocessor.rerank_plugins.retrieval import Searchable
-from rerank_plugins import Limits, arerank, read_method, rerank
+from rerank_plugins import Limits, Ranking, arerank, read_method, rerank
 from rerank_plugins.backends import Backend
 from rerank_plugins.backends.base import index_by_kind
 from rerank_plugins.cache import Cache
@@ -30,9 +30,10 @@ from rerank_plugins.engine import OnError
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.events import Observer
 from rerank_plugins.methods.base import Method
+from rerank_plugins.reports import METADATA_KEY, Rankings, report
 from rerank_plugins.requests import Retrieve
 
-__all__ = ["RerankPostprocessor"]
+__all__ = ["RerankPostprocessor", "RerankReportEvent"]
 
 _WITHOUT_MODELS: dict[str, Any] = {
     "llm": None,
@@ -53,8 +54,9 @@ class RerankPostprocessor(BaseNodePostprocessor):
     What comes back are copies, best first: id, text, metadata and relationships are kept, `score` is the new score
     (None where the method could not score a node), and `node.metadata["rerank_plugins"]` says why, as plain data: the
     method, the rank, the score and what it means, the first stage's rank and score, the method's reasons. That entry
-    is kept out of prompts and embeddings. Nodes that a method found itself come back like the others. One instance
-    serves many queries at once.
+    is kept out of prompts and embeddings. In that of the first node "ranking" holds the report on the whole: notes,
+    nodes left out, usage; the end event has it as well, and `last_ranking` gives the ranking itself. Nodes that a
+    method found itself come back like the others. One instance serves many queries at once.
 
     Args:
         method: What to do, such as `InsertRank()`, or its repr as a string.
@@ -74,6 +76,8 @@ class RerankPostprocessor(BaseNodePostprocessor):
         observer: Called with each `rerank_plugins.events.Event`.
         metadata_mode: Which metadata a method reads together with the text of a node.
         structured: Whether an LLM that calls functions is asked to answer by calling one.
+        flat_metadata: Whether the reasons are written as flat entries ("rerank_plugins_rank", ...), which vector stores
+            accept, and not as one nested entry.
         callback_manager: As for any postprocessor.
 
     Raises:
@@ -101,6 +105,9 @@ class RerankPostprocessor(BaseNodePostprocessor):
     observer: Any = Field(default=None, exclude=True, repr=False)
     metadata_mode: MetadataMode = MetadataMode.LLM
     structured: bool = False
+    flat_metadata: bool = False
+
+    _rankings: Rankings = PrivateAttr(default_factory=Rankings)
 
     def __init__(
         self,
@@ -118,6 +125,7 @@ class RerankPostprocessor(BaseNodePostprocessor):
         observer: Observer | None = None,
         metadata_mode: MetadataMode = MetadataMode.LLM,
         structured: bool = False,
+        flat_metadata: bool = False,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         method = read_method(method) if isinstance(method, str) else method
@@ -138,6 +146,7 @@ class RerankPostprocessor(BaseNodePostprocessor):
             "observer": observer,
             "metadata_mode": metadata_mode,
             "structured": structured,
+            "flat_metadata": flat_metadata,
             "callback_manager": callback_manager or CallbackManager(),
         }
         super().__init__(**fields)
@@ -167,9 +176,9 @@ class RerankPostprocessor(BaseNodePostprocessor):
         if not nodes and not self._can_search():
             return []
         asked = self._asked(query, nodes)
-        with self._traced(nodes, query, asked["backends"]) as reranked:
-            reranked += reranked_nodes(rerank(**asked))
-        return reranked
+        with self._traced(nodes, query, asked["backends"]) as outcome:
+            self._conclude(query, rerank(**asked), outcome)
+        return outcome.nodes
 
     # LlamaIndex gives a span to the method above by itself, but not to this one.
     @_dispatcher.span
@@ -180,9 +189,23 @@ class RerankPostprocessor(BaseNodePostprocessor):
         if not nodes and not self._can_search():
             return []
         asked = self._asked(query, nodes)
-        with self._traced(nodes, query, asked["backends"]) as reranked:
-            reranked += reranked_nodes(await arerank(**asked))
-        return reranked
+        with self._traced(nodes, query, asked["backends"]) as outcome:
+            self._conclude(query, await arerank(**asked), outcome)
+        return outcome.nodes
+
+    def _conclude(self, query: str, ranking: Ranking, outcome: _Outcome) -> None:
+        outcome.nodes += reranked_nodes(ranking, flat=self.flat_metadata)
+        outcome.report |= report(ranking)
+        self._rankings.keep(query, ranking)
+
+    def last_ranking(self, query: str | None = None) -> Ranking | None:
+        """Give the whole ranking behind the nodes: what was noted, left out and spent, and every score.
+
+        Args:
+            query: The query whose ranking is wanted; of the latest 64 queries each can be had. None is the last one of
+                the calling thread or task, or else of all.
+        """
+        return self._rankings.of(query)
 
     def _asked(self, query: str, nodes: Sequence[NodeWithScore]) -> dict[str, Any]:
         """The arguments of `rerank`, which are those of `arerank`."""
@@ -212,11 +235,9 @@ class RerankPostprocessor(BaseNodePostprocessor):
         return [*backends, *from_settings(self.method, backends, structured=self.structured)]
 
     @contextmanager
-    def _traced(
-        self, nodes: list[NodeWithScore], query: str, backends: Sequence[Backend]
-    ) -> Iterator[list[NodeWithScore]]:
-        """Emit the paired events of both of LlamaIndex's systems around what fills the list that this gives."""
-        reranked: list[NodeWithScore] = []
+    def _traced(self, nodes: list[NodeWithScore], query: str, backends: Sequence[Backend]) -> Iterator[_Outcome]:
+        """Emit the paired events of both of LlamaIndex's systems around what fills the outcome that this gives."""
+        outcome = _Outcome()
         model_name = shown_name(self.method, backends)
         top_n = len(nodes) if self.top_n is None else self.top_n
         payload: dict[str, Any] = {
@@ -228,10 +249,35 @@ class RerankPostprocessor(BaseNodePostprocessor):
         _dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=top_n, model_name=model_name))
         try:
             with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
-                yield reranked
-                event.on_end(payload={EventPayload.NODES: reranked})
+                yield outcome
+                event.on_end(payload={EventPayload.NODES: outcome.nodes, METADATA_KEY: outcome.report})
         finally:
-            _dispatcher.event(ReRankEndEvent(nodes=reranked))
+            _dispatcher.event(RerankReportEvent(nodes=outcome.nodes, report=outcome.report))
+
+
+@dataclass
+class _Outcome:
+    """What came of a call, as far as it came."""
+
+    nodes: list[NodeWithScore] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+class RerankReportEvent(ReRankEndEvent):
+    """LlamaIndex's event for the end of a reranking, with the report on it.
+
+    Args:
+        nodes: The nodes in their new order.
+        report: What `rerank_plugins.reports.report` says of the ranking: scores, reasons, what was left out, notes and
+            usage; empty if the call failed.
+    """
+
+    report: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def class_name(cls) -> str:
+        """That of LlamaIndex's event, for handlers that go by the name."""
+        return ReRankEndEvent.class_name()
 
 
 def _query_of(query_bundle: QueryBundle | None) -> str:

@@ -10,6 +10,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from llama_index.postprocessor.rerank_plugins.postprocessor import RerankPostprocessor
 from llama_index.postprocessor.rerank_plugins.retrieval import Searchable
+from rerank_plugins import Ranking
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.methods.base import Method, needs_of, wants_of
 from rerank_plugins.requests import Retrieve
@@ -60,6 +61,10 @@ class DecompositionRetriever(BaseRetriever):
     def reranker(self) -> RerankPostprocessor:
         """What does the work, with all options."""
         return self._reranker
+
+    def last_ranking(self, query: str | None = None) -> Ranking | None:
+        """Give the whole ranking behind the nodes; see `RerankPostprocessor.last_ranking`."""
+        return self._reranker.last_ranking(query)
 
     def __repr__(self) -> str:
         return repr(self._reranker).replace(type(self._reranker).__name__, type(self).__name__, 1)
