@@ -54,10 +54,10 @@ def in_a_loop(*args: Any, **options: Any) -> Ranking:
 
 
 async def _watch(stalls: list[float]) -> None:
-    while True:
-        began = time.monotonic()
+    while True:  # by what the thread of the loop computed meanwhile: others may keep the machine busy
+        began = time.thread_time()
         await asyncio.sleep(0.005)
-        stalls.append(time.monotonic() - began - 0.005)
+        stalls.append(time.thread_time() - began)
 
 
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)

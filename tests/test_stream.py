@@ -218,10 +218,10 @@ async def test_the_loop_has_its_turn_while_much_is_to_be_done() -> None:
     stalls: list[float] = []
 
     async def watch() -> None:
-        while True:
-            began = time.monotonic()
+        while True:  # by what the thread of the loop computed meanwhile: others may keep the machine busy
+            began = time.thread_time()
             await asyncio.sleep(0.001)
-            stalls.append(time.monotonic() - began)
+            stalls.append(time.thread_time() - began)
 
     watching = asyncio.create_task(watch())
     tasks = [(f"question {number}", [f"passage {number} {place}" for place in range(50)]) for number in range(200)]
