@@ -168,4 +168,4 @@ def _is_vector(vector: Iterable[Any]) -> bool:
     numbers = np.asarray(vector)
     if numbers.ndim != 1 or not numbers.size or numbers.dtype.kind not in "fiu":
         return False
-    return bool(np.abs(numbers).max() < _LONGEST)  # neither NaN nor infinite, and a cosine can be computed of it
+    return float(np.abs(numbers).max()) < _LONGEST  # neither NaN nor infinite, and a cosine can be computed of it
