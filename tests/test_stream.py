@@ -223,6 +223,7 @@ async def test_the_loop_has_its_turn_while_much_is_to_be_done() -> None:
             await asyncio.sleep(0.001)
             stalls.append(time.thread_time() - began)
 
+    await arerank(InsertRank(), "q", ["a", "b"], backends=FakeModel())  # what is imported at the first use
     watching = asyncio.create_task(watch())
     tasks = [(f"question {number}", [f"passage {number} {place}" for place in range(50)]) for number in range(200)]
     rankings = await arerank_many(InsertRank(), tasks, backends=FakeModel("[2] > [1]"))
