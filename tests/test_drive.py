@@ -501,7 +501,7 @@ def test_a_method_that_asks_for_ever_is_ended_with_the_budget(way: Way, limits: 
     ranking = way(Faulty(steps), "q", TEXTS, backends=FakeModel("1", delay_s=0.01), limits=limits)
     assert ranking.order == list(range(8))
     assert "The order is the first stage's" in " ".join(note.message for note in ranking.notes)
-    assert limits.deadline_s is None or time.monotonic() - start < 0.26
+    assert limits.deadline_s is None or time.monotonic() - start < 0.7
 
 
 def test_an_empty_batch_is_answered_at_once(way: Way) -> None:
