@@ -117,12 +117,28 @@ async def test_the_wait_that_is_asked_for_is_kept(mode):
 
 
 @both
-@pytest.mark.parametrize("status", [401, 403, 404])
-async def test_a_refusal_is_not_tried_again_and_stops_what_has_not_been_sent(status, mode):
-    with ScriptedEndpoint([Fault("status", status)]) as endpoint:
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (401, {"message": "no"}),
+        (402, {"message": "Insufficient Balance"}),
+        (403, {"message": "Invalid API key"}),
+        (404, {"message": "The model `m` does not exist", "code": "model_not_found"}),
+    ],
+)
+async def test_a_refusal_of_every_call_is_not_tried_again_and_stops_what_has_not_been_sent(status, error, mode):
+    with ScriptedEndpoint([Fault("status", status, error=error)]) as endpoint:
         found = await ranked(mode, endpoint, limits=Limits(max_concurrency=2, retries=3))
     assert len(endpoint.requests) <= 2 and found.order == list(range(8))
     assert any(str(status) in note.message for note in found.notes)
+
+
+@both
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_refusal_of_one_request_costs_that_request(status, mode):
+    with ScriptedEndpoint(lambda asked: Fault("status", status) if BAD in str(asked) else "1") as endpoint:
+        await ranked(mode, endpoint, limits=Limits(max_concurrency=1, retries=3))
+    assert len(endpoint.requests) == 8
 
 
 @both
