@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import queue
 import signal
 import threading
 import time
@@ -187,7 +188,9 @@ def test_every_task_of_a_list_has_its_ranking_also_past_the_deadline(stream: Str
 
 
 @both
-@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), InvalidInput("A rule.")])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), SystemExit(3), InvalidInput("A rule."), TimeoutError("late"), queue.Empty()]
+)
 def test_what_an_iterator_raises_is_the_callers_to_see(stream: Stream, error: BaseException) -> None:
     def tasks() -> Iterator[Task]:
         yield "question", ["a", "b"]
