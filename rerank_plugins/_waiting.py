@@ -68,9 +68,8 @@ def run(engine: Engine, tasks: Tasks) -> Iterator[Ranking]:
             threads.start(engine.due_jobs())
             if engine.has_rankings:
                 yield from engine.take()
-            elif not engine.finished:
-                if (item := _next_item(inbox, engine.patience())) is not None:
-                    _hand_over(item, engine)
+            elif not engine.finished and (item := _next_item(inbox, engine.patience())) is not None:
+                _hand_over(item, engine)
         yield from engine.take()
     finally:
         engine.abandon()
