@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["without_thinking"]
+__all__ = ["has_ending", "without_thinking"]
 
 _NAMES = (
     r"think|thinking|thoughts?|reasoning|reflection|scratchpad|inner_monologue|antthinking|"
@@ -77,6 +77,11 @@ def without_thinking(text: str) -> str:
     answer = _CONTROL.sub("", _HALF_MARK.sub("", _outside(text))).strip()
     wrapped = _ANSWER.search(answer)  # at the end alone: further up it may be a document's, quoted
     return wrapped[2].strip() if wrapped else answer
+
+
+def has_ending(text: str) -> bool:
+    """Whether a thought is marked as ended, so that what follows is the answer."""
+    return any(mark["closing"] for mark in _MARK.finditer(text))
 
 
 def _outside(text: str) -> str:

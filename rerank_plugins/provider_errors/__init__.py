@@ -11,6 +11,7 @@ from rerank_plugins.provider_errors.carried import (
     completion_in,
     error_in,
     origin_of,
+    status_in,
     status_of,
     text_of,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "origin_of",
     "retry_after_of",
     "says_too_long",
+    "status_in",
     "status_of",
     "text_of",
     "timed_out",

@@ -17,6 +17,7 @@ __all__ = [
     "headers_of",
     "message_of",
     "origin_of",
+    "status_in",
     "status_of",
     "text_of",
     "wording",
