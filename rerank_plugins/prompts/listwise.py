@@ -197,9 +197,9 @@ def _numbers(values: Sequence[Any]) -> Iterator[int]:
 def _by_rank(rows: Sequence[Any]) -> Sequence[Any]:
     """Rows in the order of the ranks that they state, if each states one of its own; else as they stand."""
     for key in _RANK_KEYS:
-        ranks = [row.get(key) if isinstance(row, dict) else None for row in rows]
-        if all(isinstance(rank, int) for rank in ranks) and len(set(ranks)) == len(ranks):
-            return [row for _, row in sorted(zip(ranks, rows, strict=True), key=lambda pair: pair[0])]
+        ranked = {row[key]: row for row in rows if isinstance(row, dict) and isinstance(row.get(key), int)}
+        if len(ranked) == len(rows):
+            return [ranked[rank] for rank in sorted(ranked)]
     return rows
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rerank_plugins.prompts.found_json import json_values
+from rerank_plugins.prompts.lettered import parse_pick
 from rerank_plugins.prompts.listwise import parse_order
+from rerank_plugins.prompts.pointwise import parse_score
 from rerank_plugins.requests import ChatReply
 
 ANSWERS = {
@@ -88,3 +90,32 @@ def test_the_order_that_an_odd_answer_says(text: str, order: list[int]) -> None:
 )
 def test_loose_json_is_read_and_not_guessed(text: str, value: object) -> None:
     assert next((found for found in json_values(text) if isinstance(found, dict)), None) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("It names the dose.\n\n**Score: 7/10**", 7),
+        ("Score: 3\nOn reflection:\nScore: 7", 7),
+        ('{"score": 3} no, {"score": 7}', 7),
+        ("{'score': 7, }", 7),
+        ("Bewertung: 7,5", 7.5),
+        ("Note : 7 sur 10", 7),
+        ("Puntuación: 7 de 10", 7),
+        ("评分：7分", 7),
+        ("スコア: 7点", 7),
+        ("점수: 7점", 7),
+        ("الدرجة: ٧", 7),
+        ("[THINK]4 or 5?[/THINK]7", 7),
+        ("analysisIt is a 4.assistantfinal7", 7),
+        ("It helps with 7 of 9 questions.", None),
+        ("Error 7: try again", None),
+        ("Score: 12", None),
+    ],
+)
+def test_the_score_that_an_odd_answer_says(text: str, score: float | None) -> None:
+    assert parse_score(ChatReply(text), 10) == score
+
+
+def test_the_last_pick_counts() -> None:
+    assert parse_pick(ChatReply('{"document": "A"} no, {"document": "C"}'), 3).position == 2
