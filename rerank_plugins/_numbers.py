@@ -36,7 +36,7 @@ from rerank_plugins.requests import (
 __all__ = ["checked"]
 
 _LEAST = -1000.0  # below it a log-probability is a sentinel: in fp32 a softmax over any vocabulary stays far above
-_LONGEST = 1e100  # a component of a vector whose square is still a number
+_LONGEST = 1e100  # beyond it sums and squares are no numbers any more
 _ROUNDING = 1e-3  # what a log-probability may lie above 0
 
 
@@ -98,7 +98,7 @@ def _attended(request: Attend, reply: Attended) -> tuple[Reply, str]:
     if reply.tokens:
         _count(reply.tokens, len(request.segments), "lists of attention values", "segments")
     values = (*reply.mass, *(value for tokens in reply.tokens for value in tokens))
-    if any(number is None or number < 0 for number in map(finite, values)):
+    if any(number is None or not 0 <= number < _LONGEST for number in map(finite, values)):
         # Attention adds up to a whole: where one value is wrong, none can be compared.
         raise _Unusable("attention values that are negative or no numbers")
     return reply, ""
@@ -123,7 +123,8 @@ def _embedded(request: Embed, reply: Embedded) -> tuple[Reply, str]:
 
 def _scored(request: ScorePairs, reply: Scored) -> tuple[Reply, str]:
     _count(reply.scores, len(request.texts), "scores", "texts")
-    known = tuple(map(finite, reply.scores))
+    numbers = map(finite, reply.scores)
+    known = tuple(None if number is None or abs(number) > _LONGEST else number for number in numbers)
     gaps = sum(score is None for score in known)
     if gaps == len(known) and gaps:
         raise _Unusable("no score that is a number")
@@ -167,4 +168,4 @@ def _is_vector(vector: Iterable[Any]) -> bool:
     numbers = np.asarray(vector)
     if numbers.ndim != 1 or not numbers.size or numbers.dtype.kind not in "fiu":
         return False
-    return bool(np.abs(numbers).max() < _LONGEST)  # neither NaN nor infinite, and a cosine can be computed of it
+    return float(np.abs(numbers).max()) < _LONGEST  # neither NaN nor infinite, and a cosine can be computed of it

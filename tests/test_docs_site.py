@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from rerank_plugins import Candidate, InsertRank, Ranking
-from rerank_plugins.requests import Chat, Embed
+from rerank_plugins.requests import Chat, Embed, ScorePairs
 from rerank_plugins.testing import FakeModel, ScriptedEndpoint
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,7 +66,7 @@ def test_every_block_is_tried_here() -> None:
     assert {page: len(blocks(page)) for page in OURS} == {
         "index": 1,
         "data_model": 0,
-        "backends": 4,
+        "backends": 5,
         "adapters": 3,
         "limits": 0,
         "security": 0,
@@ -106,8 +106,17 @@ def test_models_are_made_without_being_loaded(monkeypatch: pytest.MonkeyPatch) -
     assert "int8" in repr(run("backends", 2, {})["model"])
 
 
+def test_a_rerank_endpoint_before_a_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs, chat = FakeModel(kinds=[ScorePairs]), FakeModel("[1]", kinds=[Chat])
+    monkeypatch.setattr("rerank_plugins.backends.RerankAPI", lambda *_, **options: pairs, raising=False)
+    monkeypatch.setattr("rerank_plugins.backends.OpenAIChat", lambda name: chat, raising=False)
+    names = run("backends", 3, {"candidates": PASSAGES})
+    assert sorted(names["ranking"].order) == list(range(6))
+    assert pairs.requests and chat.requests
+
+
 def test_a_backend_of_your_own(capsys: pytest.CaptureFixture[str]) -> None:
-    names = run("backends", 3, {"__name__": __name__})
+    names = run("backends", 4, {"__name__": __name__})
     assert names["ranking"].notes == ()
     assert f"```text\n{capsys.readouterr().out}```" in PAGES["backends"]
 

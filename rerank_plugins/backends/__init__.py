@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rerank_plugins.backends.openai.chat import OpenAIChat
     from rerank_plugins.backends.openai.embedder import OpenAIEmbedder
     from rerank_plugins.backends.recorded import RecordedReplies, Recording
+    from rerank_plugins.backends.rerank_api import RerankAPI
     from rerank_plugins.backends.retrieval import BM25Retriever, Retriever
     from rerank_plugins.backends.shared import SharedBatches
     from rerank_plugins.backends.vllm import VLLM
@@ -29,6 +30,7 @@ __all__ = [
     "OpenAIEmbedder",
     "RecordedReplies",
     "Recording",
+    "RerankAPI",
     "Retriever",
     "SentenceEmbedder",
     "SharedBatches",

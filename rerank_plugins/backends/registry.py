@@ -34,6 +34,7 @@ BACKENDS: dict[str, Entry] = {
     "OpenAIEmbedder": Entry("openai.embedder", (Embed,), "openai"),
     "RecordedReplies": Entry("recorded", (Chat,)),
     "Recording": Entry("recorded", ()),  # answers what the backend inside it answers
+    "RerankAPI": Entry("rerank_api", (ScorePairs,), "rerank-api"),
     "Retriever": Entry("retrieval", (Retrieve,)),
     "SentenceEmbedder": Entry("local.sentence_embedder", (Embed,), "sentence-transformers"),
     "SharedBatches": Entry("shared", ()),  # as above

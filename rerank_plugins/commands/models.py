@@ -12,10 +12,12 @@ from rerank_plugins.backends import (
     CrossEncoder,
     OpenAIChat,
     OpenAIEmbedder,
+    RerankAPI,
     SentenceEmbedder,
     TransformersLM,
     embedded,
 )
+from rerank_plugins.backends.rerank_forms import FORMS
 from rerank_plugins.errors import InvalidInput
 
 __all__ = ["add_endpoint_options", "add_model_options", "backends_of", "chat_of", "key_of", "quieten"]
@@ -38,6 +40,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--lm", metavar="PATH", help="a local language model: hub name, folder, .gguf file, or smollm2")
     group.add_argument("--embedder", metavar="PATH", help="a local embedding model: hub name, folder, or minilm")
     group.add_argument("--cross-encoder", metavar="PATH", help="a local cross-encoder: hub name or folder")
+    group.add_argument(
+        "--rerank-model", metavar="NAME", help="a reranker behind a rerank endpoint, such as rerank-v3.5"
+    )
+    group.add_argument("--rerank-url", metavar="URL", help="that endpoint's address, if it is not the provider's own")
+    group.add_argument("--rerank-form", metavar="FORM", default="cohere", help=f"what it speaks: {', '.join(FORMS)}")
     group.add_argument("--device", metavar="NAME", help="where local models compute, such as cpu or cuda:0")
 
 
@@ -61,6 +68,8 @@ def backends_of(arguments: argparse.Namespace) -> list[Backend]:
     found = [] if chat is None else [chat]
     if arguments.embedding_model is not None:
         found.append(OpenAIEmbedder(arguments.embedding_model, arguments.base_url, key_of(arguments)))
+    if arguments.rerank_model is not None or arguments.rerank_url is not None:
+        found.append(RerankAPI(arguments.rerank_model or "", arguments.rerank_url, form=arguments.rerank_form))
     for path, shipped, make in (
         (arguments.lm, {"smollm2": embedded.smollm2}, TransformersLM),
         (arguments.embedder, {"minilm": embedded.minilm}, SentenceEmbedder),

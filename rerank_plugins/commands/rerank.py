@@ -158,7 +158,7 @@ class _Run:
         except UnmetNeed as error:
             raise UnmetNeed(
                 f"{error} On the command line they are --model (OpenAIChat), --lm (TransformersLM), --embedder "
-                "(SentenceEmbedder) and --cross-encoder (CrossEncoder)."
+                "(SentenceEmbedder), --cross-encoder (CrossEncoder) and --rerank-model (RerankAPI)."
             ) from None
 
     def _tasks(self, lines: Iterable[bytes]) -> Iterator[tuple[str, tuple[Candidate, ...]]]:

@@ -171,8 +171,8 @@ def _asked_in_writing(scale: int) -> str:
 
 _NUMBER = r"(-?\d{1,4}(?:[.,]\d{1,6})?)(?:\s*(?:/|out of|von|sur|de|из|中)\s*\d+)?"
 _SCORE_WORD = (
-    r"final score|relevance score|score|answer|rating|relevance|grade|bewertung|punktzahl|punkte|relevanz|note|pertinence|"
-    r"puntuaci[óo]n|calificaci[óo]n|relevancia|pontua[çc][ãa]o|punteggio|оценка|得分|评分|分数|相关性|"
+    r"final score|relevance score|score|answer|rating|relevance|grade|bewertung|punktzahl|punkte|relevanz|note|"
+    r"pertinence|puntuaci[óo]n|calificaci[óo]n|relevancia|pontua[çc][ãa]o|punteggio|оценка|得分|评分|分数|相关性|"
     r"スコア|点数|評価|점수|"
     r"(?:ال)?(?:درجة|تقييم|نتيجة)|अंक|स्कोर"
 )

@@ -56,6 +56,30 @@ def test_loading_says_which_model_failed() -> None:
     assert caught.value.status == 404
 
 
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (OSError("x/y is not a local folder and is not a valid model identifier"), "was not found"),
+        (FileNotFoundError(2, "No such file or directory"), "was not found"),
+        (type("LocalEntryNotFoundError", (Exception,), {})("offline"), "was not found"),
+        (MemoryError(), "not enough memory"),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory"), "not enough memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+            "not enough memory",
+        ),
+        (ValueError("Unrecognized configuration class for this kind of AutoModel"), "no model of this kind"),
+        (KeyError("lm_head"), "no model of this kind"),
+    ],
+)
+def test_loading_says_what_is_wrong(error: Exception, cause: str) -> None:
+    with pytest.raises(Refused, match=cause) as caught, loading("Reader", "x/y"):
+        raise error
+    assert caught.value.scope == "backend"
+    with pytest.raises(Refused, match=cause), loading("Reader", "x/y"):
+        raise Exception("a framework's") from error
+
+
 def test_loading_lets_our_own_sentences_pass() -> None:
     with pytest.raises(InvalidInput, match="two labels"), loading("Reader", "x/y"):
         raise InvalidInput("two labels")

@@ -30,6 +30,7 @@ from rerank_plugins.testing.conformance import DOCUMENTS, DRIVERS, FOUND
 
 FORMS = [
     FirstStage(),
+    FirstStage(scores=True),
     Embedding(),
     CrossEncode(),
     Likelihood(),

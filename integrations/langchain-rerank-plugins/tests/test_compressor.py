@@ -349,4 +349,4 @@ def _too_many():
     class RateLimitError(Exception):
         status_code = 429
 
-    return RateLimitError("try again in 12s")
+    return RateLimitError("try again in 12ms")

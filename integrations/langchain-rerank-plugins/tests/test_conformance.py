@@ -69,6 +69,7 @@ def through(run):
             retriever=Finding(fake=fake),
             neighbours=lambda *_: [_document(FOUND[0]), _document(FOUND[-1])],
             top_n=task.top_n,
+            limits={"backoff_s": 0},
             observer=lambda event: rankings.append(event.ranking) if isinstance(event, QueryEnded) else None,
         )
         found = [_document(candidate) for candidate in task.candidates]

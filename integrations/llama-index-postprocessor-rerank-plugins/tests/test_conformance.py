@@ -90,6 +90,7 @@ class ThroughThePostprocessor(MethodConformance):
                     embed_model=Embedded(fake=fake),
                     retriever=Finding(fake),
                     top_n=task.top_n,
+                    limits={"backoff_s": 0},
                     metadata_mode="none",
                     observer=lambda event: rankings.append(event.ranking) if isinstance(event, QueryEnded) else None,
                 )

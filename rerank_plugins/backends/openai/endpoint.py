@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
+from rerank_plugins.backends._clients import Clients
 from rerank_plugins.backends.asking import Body
 from rerank_plugins.backends.loading import Once, require
-from rerank_plugins.backends.openai.clients import MadeClients, UsersClients
+from rerank_plugins.backends.openai.clients import UsersClients, made_clients
 from rerank_plugins.errors import BadReply, CallTimeout, InvalidInput
 from rerank_plugins.provider_errors import error_in, status_in
 
@@ -66,12 +67,12 @@ class Endpoint:
             if base_url is not None or api_key is not None:
                 raise InvalidInput(f"{feature} takes either a client, or base_url and api_key, not both.")
             self._address = str(given.base_url)
-            self._clients: MadeClients | UsersClients = UsersClients(client, async_client)
+            self._clients: Clients[OpenAI, AsyncOpenAI] | UsersClients = UsersClients(client, async_client)
             return
         self._address = base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
         key = api_key or os.environ.get("OPENAI_API_KEY")
         self._check(key)
-        self._clients = MadeClients({"base_url": self._address, "api_key": key or _NO_KEY})
+        self._clients = made_clients({"base_url": self._address, "api_key": key or _NO_KEY})
 
     def _check(self, key: str | None) -> None:
         parts = urlsplit(self._address)

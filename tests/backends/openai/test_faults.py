@@ -130,6 +130,14 @@ async def test_a_refusal_is_not_tried_again_and_stops_the_rest_if_it_holds_for_e
 
 
 @both
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_refusal_of_one_request_costs_that_request(status, mode):
+    with ScriptedEndpoint(lambda asked: Fault("status", status) if BAD in str(asked) else "1") as endpoint:
+        await ranked(mode, endpoint, limits=Limits(max_concurrency=1, retries=3))
+    assert len(endpoint.requests) == 8
+
+
+@both
 @pytest.mark.parametrize("kind", ["hang", "drip"])
 async def test_a_deadline_holds_against_a_server_that_does_not_end(kind, mode):
     with ScriptedEndpoint([Fault(kind, pause_s=0.01)]) as endpoint:

@@ -29,6 +29,7 @@ from rerank_plugins.drive import check_options
 from rerank_plugins.engine import OnError
 from rerank_plugins.errors import InvalidInput
 from rerank_plugins.events import Observer
+from rerank_plugins.limits import as_limits
 from rerank_plugins.methods.base import Method
 from rerank_plugins.reports import METADATA_KEY, Rankings, report
 from rerank_plugins.requests import Retrieve
@@ -139,7 +140,7 @@ class RerankPostprocessor(BaseNodePostprocessor):
             "retriever": retriever,
             "docstore": docstore,
             "top_n": top_n,
-            "limits": Limits(**limits) if isinstance(limits, Mapping) else limits,
+            "limits": None if limits is None else as_limits(limits),
             "cache": cache,
             "on_error": on_error,
             "backends": backends,
