@@ -1,16 +1,13 @@
-"""JSON in a model's reply: between words, in a fence, cut off, or in a loose dialect of it.
-
-Comments, commas before a closing bracket, single quotes, bare names and Python's words are read. A library that repairs
-JSON would do more, and too much: it completes a number or a list that was cut off, which is a guess.
-"""
+"""JSON in a model's reply: between words, in a fence, cut off, or in a loose dialect of it."""
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from rerank_plugins.loose_json import loose_value
 
 __all__ = ["flat_objects", "json_values"]
 
@@ -41,55 +38,12 @@ def _values_at(text: str, starts: list[int]) -> Iterator[Any]:
         try:
             value, end = decoder.raw_decode(text, start)
         except ValueError:
-            if (span := _span(text, start)) is None or (value := _loose(span)) is None:
+            if (found := loose_value(text, start)) is None:
                 continue
-            end = start + len(span)
+            value, end = found
         except RecursionError:
             return  # whoever nests a thousand deep does so from every start
         yield value
-
-
-_LONGEST_LOOSE = 20_000  # characters
-_TOKEN = re.compile(
-    r"\"(?:[^\"\\\n]|\\.)*\"|(?<!\w)'(?:[^'\\\n]|\\.|'(?=\w))*'|//[^\n]*|/\*.*?\*/|#[^\n]*|[\[\]{}]", re.S
-)
-
-
-def _span(text: str, start: int) -> str | None:
-    """From a bracket to the one that closes it, brackets in strings and comments not counted."""
-    depth = 0
-    for token in _TOKEN.finditer(text, start, start + _LONGEST_LOOSE):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(token.group(), 0)
-        if depth == 0:
-            return text[start : token.end()]
-    return None
-
-
-def _loose(span: str) -> Any:
-    """Read what only looks like JSON; None if it says nothing for certain."""
-    plain = _TOKEN.sub(lambda token: _strict(token.group()), span)
-    plain = re.sub(r",(\s*[\]}])", r"\1", plain)
-    plain = re.sub(r"([{,]\s*)([A-Za-z_]\w{0,40})(\s*:)", r'\1"\2"\3', plain)
-    plain = re.sub(r"(?<=[\s:,\[])(?:True|False|None)(?=\s*[,\]}])", lambda word: _WORDS[word.group()], plain)
-    try:
-        return json.loads(plain)
-    except (ValueError, RecursionError):
-        return None
-
-
-_WORDS = {"True": "true", "False": "false", "None": "null"}
-
-
-def _strict(token: str) -> str:
-    """A token as JSON has it: a comment is nothing, a string has double quotes."""
-    if token.startswith(("//", "/*", "#")):
-        return ""
-    if not token.startswith("'"):
-        return token
-    try:
-        return json.dumps(ast.literal_eval(token))
-    except (ValueError, SyntaxError):
-        return json.dumps(token[1:-1])  # an apostrophe within
 
 
 def _ends(starts: list[int]) -> list[int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from rerank_plugins.loose_json import loose_value
 
 __all__ = [
     "body_of",
@@ -204,15 +205,14 @@ def _object(value: Any) -> Mapping[str, Any]:
 def _read(text: str | bytes | bytearray) -> Any:
     """The first object in a text, as JSON or as Python prints it; empty if there is none."""
     plain = text[:_LONGEST].decode("utf-8", "replace") if isinstance(text, (bytes, bytearray)) else text[:_LONGEST]
-    start, end = plain.find("{"), plain.rfind("}")
-    if start < 0 or end < start:
+    start = plain.find("{")
+    if start < 0:
         return {}
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(plain[start : end + 1])
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-    return {}
+    try:
+        return json.JSONDecoder().raw_decode(plain, start)[0]
+    except (ValueError, RecursionError):
+        found = loose_value(plain, start)  # as Python prints it
+        return {} if found is None else found[0]
 
 
 _MESSAGES = ("message", "Message", "error_description", "detail", "msg", "error", "status_msg")
