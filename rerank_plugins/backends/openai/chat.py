@@ -12,13 +12,12 @@ from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import shortened_after
 from rerank_plugins.backends.openai.dialect import Dialect
 from rerank_plugins.backends.openai.endpoint import Endpoint
-from rerank_plugins.backends.openai.reading import Completion, read_usage
+from rerank_plugins.backends.openai.reading import Completion, read_usage, reply_in
 from rerank_plugins.backends.openai.writing import ChatWriter, digest
 from rerank_plugins.errors import InvalidInput, Refused
-from rerank_plugins.provider_errors import completion_in, status_of, text_of
+from rerank_plugins.provider_errors import status_of, text_of
 from rerank_plugins.ranking import Note
 from rerank_plugins.requests import Chat, ChatReply, Choose, Chosen, Message, Reply, Request
-from rerank_plugins.thinking import without_thinking
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -149,8 +148,8 @@ class OpenAIChat(ByArguments):
         try:
             form, data = yield from self._dialect.asking(partial(self._writer.chat, request, messages))
         except Exception as error:
-            if isinstance(text := completion_in(error), str) and text:  # what the model wrote, and the endpoint refused
-                return ChatReply(without_thinking(text), notes=(self._note("refused its own answer as no JSON"),))
+            if (held := reply_in(error, request.schema, self.identity)) is not None:
+                return held
             raise
         said = Completion(data, self.identity)
         if not said.lost_in_thought or not self._writer.reasoning_tokens:

@@ -6,17 +6,18 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rerank_plugins.backends.finish_reasons import Finish, finish_of
 from rerank_plugins.candidates import encodable
-from rerank_plugins.errors import BadReply, Transient
+from rerank_plugins.errors import BadReply, CallError, Transient
+from rerank_plugins.provider_errors import completion_in
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import ChatReply
 from rerank_plugins.thinking import has_ending, without_thinking
 
-__all__ = ["Completion", "read_usage"]
+__all__ = ["Completion", "read_usage", "reply_in"]
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,29 @@ class Completion:
 
 
 _REASONING = ("reasoning_content", "reasoning", "thinking", "reasoning_text", "thoughts")
+
+
+def reply_in(error: BaseException, schema: Mapping[str, Any] | None, source: str) -> ChatReply | None:
+    """The answer that an exception holds, cut off or not in the form that was asked for; None if it holds none.
+
+    Args:
+        error: What a call raised, such as the SDK's LengthFinishReasonError or a parser's exception.
+        schema: The JSON schema that was asked for.
+        source: Whose answer it is, for messages.
+    """
+    held = completion_in(error)
+    if isinstance(held, Mapping):
+        try:
+            reply = Completion(held, source).reply(schema)
+        except CallError:
+            return None
+    elif isinstance(held, str):
+        text = without_thinking(encodable(held))
+        reply = ChatReply(text, None if schema is None else _json_in(text), usage=Usage(1))
+    else:
+        return None
+    note = Note("info", f"{source} raised {type(error).__name__} with an answer in it, which was read.")
+    return replace(reply, notes=(*reply.notes, note)) if reply.text else None
 
 
 def read_usage(data: Any) -> Usage:

@@ -6,7 +6,7 @@ import pytest
 
 from rerank_plugins.backends import OpenAIChat
 from rerank_plugins.backends.finish_reasons import finish_of
-from rerank_plugins.backends.openai.reading import Completion
+from rerank_plugins.backends.openai.reading import Completion, reply_in
 from rerank_plugins.errors import PromptTooLong, Refused, Transient, classify
 from rerank_plugins.requests import Chat
 from rerank_plugins.testing.endpoint import Fault, ScriptedEndpoint
@@ -146,3 +146,26 @@ def test_what_a_model_wrote_is_an_answer_although_the_endpoint_refuses_it():
     with ScriptedEndpoint([fault]) as endpoint:
         reply = OpenAIChat("m", endpoint.base_url).answer(ASK, 5)
     assert reply.text == "[2] > [1]" and reply.notes
+
+
+class LengthFinishReasonError(Exception):
+    """As the SDK's: the completion is on the exception."""
+
+    def __init__(self, data: dict[str, object]) -> None:
+        super().__init__("Could not parse response content as the length limit was reached")
+        self.completion = type("ChatCompletion", (), {"model_dump": lambda self: data})()
+
+
+class OutputParserException(ValueError):
+    llm_output = "<think>1?</think>[2] > [1]"
+
+
+def test_a_completion_inside_an_exception_is_an_answer():
+    cut = LengthFinishReasonError(completion({"content": '{"ranking": [2, 1'}, "length"))
+    held = reply_in(cut, SCHEMA, "Example")
+    assert held is not None and held.text == '{"ranking": [2, 1' and held.truncated and held.notes
+    wrapped = RuntimeError("a framework's")
+    wrapped.__cause__ = OutputParserException("no JSON")
+    held = reply_in(wrapped, SCHEMA, "Example")
+    assert held is not None and held.text == "[2] > [1]"
+    assert reply_in(ValueError("[2] > [1]"), SCHEMA, "Example") is None
