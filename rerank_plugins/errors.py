@@ -23,14 +23,17 @@ from typing import Any, Literal
 
 from rerank_plugins.provider_errors import (
     body_of,
+    chain_of,
     connection_fault,
     context_numbers,
     holds_for_every_call,
+    is_filtered,
     origin_of,
     retry_after_of,
     says_too_long,
     status_of,
     text_of,
+    timed_out,
 )
 
 __all__ = [
@@ -165,29 +168,36 @@ def classify(error: BaseException, source: str = "the model") -> CallError:
     >>> classify(ValueError("secret"), "Fake(7b)")
     BadReply('Fake(7b) failed with ValueError.')
     """
-    if isinstance(error, CallError):
-        return error
+    chain = chain_of(error)
+    if (own := next((item for item in chain if isinstance(item, CallError)), None)) is not None:
+        return own
     if isinstance(error, RerankError):
         return Refused(str(error))  # one of our own sentences, which hold nothing to hide
-    origin = origin_of(error)
+    origin, name = origin_of(error), type(error).__name__
     status = status_of(origin)
     if status is not None:
         return _of_status(origin, status, source)
-    names = " ".join(cls.__name__ for cls in type(error).__mro__)
-    if isinstance(error, TimeoutError) or "Timeout" in names:
-        return CallTimeout(f"{source} gave no answer in time.")
+    if late := timed_out(error):
+        return CallTimeout(f"{source} {_LATE[late]} in time.")
+    if any("Credential" in type(item).__name__ for item in chain):
+        return Refused(f"{source} found no credentials ({name}); check the key or the account.", scope="backend")
     if fault := connection_fault(error):
-        name = type(error).__name__
         if fault == "broken off":
-            return Transient(f"{source} could not be reached or broke off ({name}).")
+            return Transient(f"{source} could not be reached or broke off ({name}).", retry_after_of(error))
         return Transient(f"{source} could not be reached ({name}): {fault}.")
-    return BadReply(f"{source} failed with {type(error).__name__}.")
+    return BadReply(f"{source} failed with {name}.")
 
 
+_LATE = {
+    "connecting": "could not be connected to",
+    "queueing": "was not asked, because the client had no connection free",
+    "answering": "gave no answer",
+}
 _ADVICE = {
     "key": "the key was not accepted; check api_key",
     "credit": "the account has no credit left",
     "model": "no such model, or none that the key may use; check the model's name and base_url",
+    "access": "the account may not use this service from here; check what it allows",
 }
 
 
@@ -201,8 +211,10 @@ def _of_status(error: BaseException, status: int, source: str) -> CallError:
     said = f"{source} answered with HTTP {status}{named}"
     if kind := holds_for_every_call(error, status):
         return Refused(f"{said}: {_ADVICE[kind]}.", status, _param(body), scope="backend")
-    if status in (408, 409, 425, 429) or status >= 500:
+    if status in (408, 409, 424, 425, 429) or status >= 500:
         return Transient(f"{source} answered with HTTP {status}.", retry_after_of(error))
+    if is_filtered(error):
+        return Refused(f"{said}: a filter of contents stopped this request.", status, _param(body))
     advice = {
         403: "this request may not be made; check what the key may use, and whether a filter stopped it",
         404: "no such model or path; check the model's name and base_url",

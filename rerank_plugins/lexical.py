@@ -6,7 +6,9 @@ import hashlib
 import heapq
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,11 @@ __all__ = ["BM25Index", "tokenize"]
 
 _WORD = re.compile(r"[^\W_]+")
 # Scripts written without spaces: one token a character pair, as Lucene's CJK analyzer does.
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
+_UNSPACED = re.compile(
+    r"["
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    r"\u3005\u3006\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]+"  # of East Asia
+)
 _STOP_WORDS = frozenset(
     (
         "a an and are as at be but by for if in into is it no not of on or such that the their then there these "
@@ -29,17 +35,32 @@ _STOP_WORDS = frozenset(
 def tokenize(text: str, *, word: re.Pattern[str] = _WORD) -> list[str]:
     """Cut a text into lower-case words without stop words; unspaced scripts into overlapping character pairs.
 
+    The text is read in Unicode's form NFKC, so that a letter is the same however it was typed; vowel signs and other
+    combining marks belong to their word.
+
     Args:
         text: The text.
         word: What a word is.
 
     >>> tokenize("The crust of 食パン")
     ['crust', '食パ', 'パン']
+    >>> tokenize("हिन्दी ｒｙｅ")
+    ['हिन्दी', 'rye']
     """
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+        word = _marked_word() if word is _WORD else word
     words = word.findall(text.lower())
     if not text.isascii() and _UNSPACED.search(text):
         words = [piece for found in words for piece in _pieces(found)]
     return [found for found in words if found not in _STOP_WORDS]
+
+
+@cache
+def _marked_word() -> re.Pattern[str]:
+    """A word with its combining marks, which `re` knows no class for, and the joiners of Persian and Indic scripts."""
+    marks = "".join(char for char in map(chr, range(0x300, 0x1F000)) if unicodedata.category(char)[0] == "M")
+    return re.compile(f"[^\\W_](?:[^\\W_]|[{marks}]|[\u200c\u200d](?=[^\\W_]))*")
 
 
 def _pieces(word: str) -> Iterator[str]:

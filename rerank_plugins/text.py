@@ -1,9 +1,10 @@
-"""Texts on their way to a model, which remember where their documents are, and what a model thought on the way back."""
+"""Texts on their way to a model, which remember where their documents are."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
+
+from rerank_plugins.thinking import without_thinking
 
 __all__ = ["Document", "Prompt", "without_thinking"]
 
@@ -67,16 +68,3 @@ def cap_for(lengths: Sequence[int], room: int) -> int:
             return share
         left -= length
     return ordered[-1] if ordered else 0
-
-
-_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.S | re.I)
-_THINKING_END = re.compile(r"\A.*</(?:think|thinking|reasoning)>", re.S | re.I)
-
-
-def without_thinking(text: str) -> str:
-    """Remove thinking blocks, also one that never ends or whose beginning is missing.
-
-    >>> without_thinking("<think>1?</think>[2]"), without_thinking("so 1.</think>[2]"), without_thinking("<think>1")
-    ('[2]', '[2]', '')
-    """
-    return _THINKING_END.sub("", _THINKING.sub("", text)).strip()

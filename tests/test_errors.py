@@ -163,14 +163,182 @@ def test_what_is_no_exception_is_read_as_well(error):
     assert type(classify(error)) is BadReply
 
 
+class Sdk(Exception):
+    """An exception with the fields that some SDK gives its own."""
+
+    def __init__(self, words: object = "no", **fields: object) -> None:
+        super().__init__(words)
+        vars(self).update(fields)
+
+
+class Response:
+    def __init__(self, status: int, text: str = "", headers: dict[str, str] | None = None) -> None:
+        self.status_code, self.text, self.headers = status, text, headers or {}
+
+
+def google(status: int, message: str, *details: dict[str, object], word: str = "INVALID_ARGUMENT") -> Sdk:
+    body = {"error": {"code": status, "message": message, "status": word, "details": list(details)}}
+    return Sdk(f"{status} {word}. {body}", code=status, status=word, details=body)
+
+
+def aws(status: int, code: str, message: str) -> Sdk:
+    said = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return Sdk(f"An error occurred ({code}) when calling the Converse operation: {message}", response=said)
+
+
+ANTHROPIC_CREDIT = {"type": "error", "error": {"type": "invalid_request_error", "message":
+                    "Your credit balance is too low to access the Anthropic API."}}  # fmt: skip
+DAILY = {"@type": "type.googleapis.com/google.rpc.QuotaFailure",
+         "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}  # fmt: skip
+SOON = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.07s"}
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+
+EVERY, ONE = "backend", "request"
+
+
+def http(status: int, body: object = None, **fields: object) -> Sdk:
+    return Sdk(status_code=status, body=body, **fields)
+
+
+# What an SDK raises, and what it costs: one request, every call of the backend, or another try after so many seconds.
+PROVIDERS = [
+    ("anthropic, no credit", http(400, body=ANTHROPIC_CREDIT), EVERY),
+    ("anthropic, key", http(401, body={"error": {"type": "authentication_error", "message": "x"}}), EVERY),
+    ("anthropic, overloaded", http(529, body={"error": {"type": "overloaded_error", "message": "x"}}), None),
+    ("azure, deployment", http(404, body={"code": "DeploymentNotFound", "message": "Not there."}), EVERY),
+    ("azure, filter", http(400, body={"code": "content_filter", "message": "The response was filtered",
+                          "innererror": {"code": "ResponsibleAIPolicyViolation"}}), ONE),
+    ("azure, wait", http(429, body={"message": "Please retry after 26 seconds."}), 26.0),
+    ("gemini, key", google(400, "API key not valid.", {"reason": "API_KEY_INVALID"}), EVERY),
+    ("gemini, place", google(400, "User location is not supported.", word="FAILED_PRECONDITION"), EVERY),
+    ("gemini, disabled", google(403, "It is disabled.", {"reason": "SERVICE_DISABLED"}), EVERY),
+    ("gemini, model", google(404, "models/x is not found for API v1beta", word="NOT_FOUND"), EVERY),
+    ("gemini, a minute", google(429, QUOTA, SOON, word="RESOURCE_EXHAUSTED"), 34.07),
+    ("gemini, a day", google(429, QUOTA, DAILY, SOON, word="RESOURCE_EXHAUSTED"), EVERY),
+    ("bedrock, throttled", aws(429, "ThrottlingException", "Too many requests, please wait before trying."), None),
+    ("bedrock, key", aws(403, "UnrecognizedClientException", "The security token is invalid."), EVERY),
+    ("bedrock, model", aws(400, "ValidationException", "The provided model identifier is invalid."), EVERY),
+    ("bedrock, input", aws(400, "ValidationException", "messages.0: text field is required"), ONE),
+    ("mistral, model", http(400, body='{"message": "Invalid model: x", "type": "invalid_model"}'), EVERY),
+    ("mistral, raw", Sdk(response=Response(401, '{"detail": "Unauthorized"}')), EVERY),
+    ("groq, schema", http(400, body={"error": {"code": "json_validate_failed", "message": "Failed to "
+                         "generate JSON.", "failed_generation": "[2]"}}), ONE),
+    ("groq, wait", http(429, body={"message": "Please try again in 1m26.4s. Visit billing to upgrade."}), 86.4),
+    ("openrouter, credit", http(402, body={"code": 402, "message": "Insufficient credits"}), EVERY),
+    ("openrouter, moderation", http(403, body={"code": 403, "message": "Your input was flagged"}), ONE),
+    ("openrouter, provider", http(429, body={"code": 429, "message": "Provider returned error", "metadata":
+                             {"raw": "x is rate-limited. Please retry in 250ms"}}), 0.25),
+    ("together, key", http(401, body={"message": "Invalid API key provided", "code": "invalid_api_key"}), EVERY),
+    ("deepseek, credit", http(402, body={"message": "Insufficient Balance"}), EVERY),
+    ("moonshot, credit", http(429, body={"type": "exceeded_current_quota_error", "message": "x"}), EVERY),
+    ("dashscope, credit", http(400, body={"code": "Arrearage", "message": "Access denied."}), EVERY),
+    ("dashscope, filter", http(400, body={"code": "data_inspection_failed", "message": "x"}), ONE),
+    ("xai, credit", http(403, body={"error": "Your newly created team doesn't have any credits yet."}), EVERY),
+    ("cohere, month", http(429, body={"message": "You are using a Trial key, which is limited to 1000 API "
+                          "calls / month."}), EVERY),
+    ("cohere, minute", http(429, body={"message": "You are using a Trial key, which is limited to 10 API "
+                           "calls / minute."}), None),
+    ("vllm, model", http(404, body={"object": "error", "message": "The model `x` does not exist.",
+                        "type": "NotFoundError", "code": 404}), EVERY),
+    ("vllm, echo", http(400, body={"message": "[{'type': 'string_type', 'loc': ['messages', 0], 'input': '"
+                       + "x" * 400 + " check your billing: invalid api key, model not found'}]"}), ONE),
+    ("tgi, generation", http(424, body={"error": "Request failed", "error_type": "generation"}), None),
+    ("hugging face, loading", http(503, body={"error": "x is loading", "estimated_time": 20.0}), 20.0),
+    ("ollama, model", http(404, error="model 'x' not found"), EVERY),
+    ("llama.cpp, loading", http(503, body={"code": 503, "message": "Loading model"}), None),
+    ("lm studio, model", http(400, body={"error": "No models loaded. Please load a model first."}), EVERY),
+    ("litellm, budget", http(400, body={"message": "Budget has been exceeded! Current cost: 1",
+                            "type": "budget_exceeded", "code": "400"}), EVERY),
+    ("litellm, key's models", http(403, body={"type": "key_model_access_denied", "message": "x"}), EVERY),
+    ("langchain, error in a reply", ValueError({"message": "Rate limit", "code": 429, "retry_after": 3}), 3.0),
+    ("langchain, in words", ValueError("Error code: 401 - {'error': {'code': 'invalid_api_key'}}"),
+     EVERY),
+    ("a gateway's page", http(404, body="<html>nothing here</html>"), ONE),
+    ("no status, a word", Sdk(body={"error": {"type": "overloaded_error", "message": "x"}}), None),
+    ("milliseconds", http(429, body={"message": "x", "retry_after_ms": 1500}), 1.5),
+    ("a date", http(429, headers={"anthropic-ratelimit-tokens-reset": "1999-01-01T00:00:00Z"}), 0.0),
+    ("nonsense", http(429, body={"retry_after": float("nan"), "message": "retry after -3 s"}), None),
+    ("endless", http(429, body={"retry_after": float("inf")}, headers={"Retry-After": "2"}), 2.0),
+    ("boto, no key", type("NoCredentialsError", (Exception,), {})("Unable to locate credentials"), EVERY),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "costs"), [pytest.param(error, costs, id=name) for name, error, costs in PROVIDERS])
+def test_what_a_failure_costs(error, costs):
+    for given in (error, Framework(error)):
+        read = classify(given, "Chat(m)")
+        if isinstance(costs, str):
+            assert type(read) is Refused and read.scope == costs, repr(read)
+        else:
+            assert type(read) is Transient, repr(read)
+            assert read.retry_after == (costs if costs is None else pytest.approx(costs))
+
+
+class Hostile(Exception):
+    """An exception of which nothing can be read."""
+
+    @property
+    def response(self) -> object:
+        raise RuntimeError("not yet")
+
+    body = status_code = property(lambda self: 1 / 0)
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("error", [Hostile(), SystemExit(401), BaseExceptionGroup("b", [SystemExit(429)])])
+def test_reading_an_error_raises_none(error):
+    assert type(classify(error)) is BadReply
+
+
+def test_our_own_error_inside_of_a_frameworks_is_it():
+    own = Refused("no", 401)
+    assert classify(Framework("wrapped", own)) is own
+    assert classify(ExceptionGroup("several", [Framework("wrapped", own)])) is own
+
+
+def test_the_context_that_was_hidden_is_not_read():
+    try:
+        try:
+            raise Sdk(status_code=401)
+        except Sdk:
+            raise Framework("its own fault") from None
+    except Framework as error:
+        assert type(classify(error)) is BadReply
+
+
+def test_to_connect_and_to_answer_take_too_long_in_different_words():
+    by_kind = {
+        kind: str(classify(kind("slow"), "Chat(m)"))
+        for kind in (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ReadTimeout)
+    }
+    assert len(set(by_kind.values())) == 3
+    wrapped = openai.APITimeoutError(httpx.Request("POST", "http://a"))
+    wrapped.__cause__ = httpx.ConnectTimeout("slow")
+    assert type(classify(wrapped)) is CallTimeout and "connected" in str(classify(wrapped))
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
         ({"Retry-After": "7"}, 7.0),
         ({"Retry-After": "0.5"}, 0.5),
-        ({"retry-after-ms": "250", "Retry-After": "1"}, 0.25),
+        ({"retry-after-ms": "250"}, 0.25),
+        ({"retry-after-ms": "250", "Retry-After": "1"}, 1.0),
+        ({"x-ratelimit-reset-requests": "6m0s", "x-ratelimit-reset-tokens": "120ms"}, 360.0),
+        (
+            {
+                "x-ratelimit-reset-requests": "24h",
+                "x-ratelimit-remaining-requests": "17",
+                "x-ratelimit-reset-tokens": "7.66s",
+                "x-ratelimit-remaining-tokens": "0",
+            },
+            7.66,
+        ),
+        ({"Retry-After": "2", "ratelimit-reset": "9"}, 9.0),
         ({"retry-after-ms": "0"}, 0.0),
-        ({"Retry-After": "-3"}, 0.0),
+        ({"Retry-After": "-3"}, None),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "inf"}, None),

@@ -44,10 +44,26 @@ def test_scores_follow_the_formula(query: str) -> None:
         ("Ärger_über", ["ärger", "über"]),
         ("🍞 !?", []),
         ("خبز الجاودار", ["خبز", "الجاودار"]),
+        ("हिन्दी में रोटी", ["हिन्दी", "में", "रोटी"]),
+        ("كِتَابٌ جديد", ["كِتَابٌ", "جديد"]),
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        ("தமிழ் மொழி", ["தமிழ்", "மொழி"]),
+        ("می‌خواهم", ["می‌خواهم"]),
+        ("ขนมปัง", ["ขน", "นม", "มป", "ปั", "ัง"]),
+        ("Cafe\u0301 na\u00efve", ["caf\u00e9", "na\u00efve"]),
+        ("ｆｕｌｌ ﬁne Ⅳ ﾊﾟﾝ", ["full", "fine", "iv", "パン"]),
+        ("m² H₂O", ["m2", "h2o"]),
+        ("x\u0331y", ["x\u0331y"]),
     ],
 )
 def test_words(text: str, words: list[str]) -> None:
     assert tokenize(text) == words
+
+
+def test_a_letter_is_the_same_however_it_was_typed() -> None:
+    composed, decomposed = Candidate("Br\u00f6tchen"), Candidate("Bro\u0308tchen")
+    assert candidate_scores("br\u00f6tchen", [decomposed, Candidate("rye")])[0] > 0
+    assert tokenize(composed.text) == tokenize(decomposed.text)
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "!"], ["x", ""]])

@@ -240,4 +240,4 @@ def _text(path: Path) -> str:
 
 def _opened(path: Path, mode: str) -> TextIO:
     opener: Callable[..., Any] = gzip.open if path.suffix == ".gz" else open
-    return cast("TextIO", opener(path, mode, encoding="utf-8"))
+    return cast("TextIO", opener(path, mode, encoding="utf-8-sig" if mode.startswith("r") else "utf-8"))

@@ -160,7 +160,7 @@ def _text_lines(file: Path) -> Iterator[tuple[int, str]]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")  # Windows programs put a mark in front
     except OSError as error:
         raise InvalidInput(f"The file {str(file)!r} cannot be read ({error.strerror}).") from None
     except UnicodeDecodeError:

@@ -98,7 +98,7 @@ class RecordFile:
         """What is there from earlier, in its order."""
         if self._path is None or not self._path.is_file():
             return
-        for line in self._path.read_text(encoding="utf-8").splitlines():  # an empty line is no record either
+        for line in self._path.read_text(encoding="utf-8-sig").splitlines():  # an empty line is no record either
             try:
                 yield _decoded(json.loads(line))
             except (ValueError, TypeError, KeyError):

@@ -1,4 +1,4 @@
-"""JSON in a model's reply: between words, in a fence, or cut off."""
+"""JSON in a model's reply: between words, in a fence, cut off, or in a loose dialect of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from rerank_plugins.loose_json import loose_value
 
 __all__ = ["flat_objects", "json_values"]
 
@@ -36,7 +38,9 @@ def _values_at(text: str, starts: list[int]) -> Iterator[Any]:
         try:
             value, end = decoder.raw_decode(text, start)
         except ValueError:
-            continue
+            if (found := loose_value(text, start)) is None:
+                continue
+            value, end = found
         except RecursionError:
             return  # whoever nests a thousand deep does so from every start
         yield value

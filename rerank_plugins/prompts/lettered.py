@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -125,7 +125,7 @@ def parse_pick(reply: Reply, count: int, prompt: str | None = None) -> Pick:
     template = template_of(prompt, LISTED)
     labels = _labels(count, template.labels if template else "letters")
     text = without_thinking(reply.text)
-    data = reply.parsed if isinstance(reply.parsed, dict) else next(_objects(text), {})
+    data = reply.parsed if isinstance(reply.parsed, dict) else _last_object(text)
     name = _named(str(data.get("document", ""))) or ("" if data else _in_text(text))
     reasoning = data.get("reasoning")
     words = reasoning.strip() if isinstance(reasoning, str) else ""
@@ -173,8 +173,9 @@ _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.S | re.I)
 _BRACKETS = re.compile(rf"[\[【［]\s*({_NAME})\s*[\]】］]")
 
 
-def _objects(text: str) -> Any:
-    return (value for value in json_values(text) if isinstance(value, dict) and "document" in value)
+def _last_object(text: str) -> Mapping[str, Any]:
+    found = [value for value in json_values(text) if isinstance(value, dict) and "document" in value]
+    return found[-1] if found else {}
 
 
 def _in_text(text: str) -> str:

@@ -92,8 +92,9 @@ class Order:
 def parse_order(reply: Reply, count: int) -> Order:
     """Read the order of `count` documents; whatever the reply is, each position comes at most once.
 
-    JSON is looked for first, then a chain such as `[2] > [1]`, then identifiers in brackets or after the word
-    "document". Digits in running prose are never taken for identifiers.
+    JSON is looked for first, then a chain such as `[2] > [1]`, then a table, identifiers in brackets or after the word
+    "document" in any of many languages. Of several orders the last complete one counts, else the longest. Digits in
+    running prose are never taken for identifiers.
 
     >>> parse_order(ChatReply("[2] > [1]"), 3).positions
     (1, 0)
@@ -104,8 +105,8 @@ def parse_order(reply: Reply, count: int) -> Order:
         return Order((), "failed")
     assert isinstance(reply, ChatReply)
     text = without_thinking(reply.text)
-    data = reply.parsed if isinstance(reply.parsed, (dict, list)) else _json_in(text)
-    named = _from_data(data) if data is not None else _from_text(text)
+    data = reply.parsed if isinstance(reply.parsed, (dict, list)) else _json_in(text, count)
+    named = _from_data(data) if data is not None else _from_text(text, count)
     inside = [number - 1 for number in named if 1 <= number <= count]
     positions = tuple(dict.fromkeys(inside))
     return Order(positions, _fault(named, inside, positions, count, reply.truncated), _reasoning(data))
@@ -131,16 +132,26 @@ _KEYS = ("ranking", "ranked", "order", "ids", "identifiers", "ranked_ids", "docu
 _CUT_LIST = re.compile(rf'"(?:{"|".join(_KEYS)})"\s*:\s*\[([^\]{{}}]*)\Z')
 
 
-def _json_in(text: str) -> Any:
-    """The first JSON value in the text that holds a ranking, whole or cut off; None if there is none."""
-    for value in json_values(text):
-        if isinstance(value, dict) and _list_in(value) is not None:
-            return value
-        # A chain such as `[2] > [1]` is full of valid JSON lists of one number.
-        if isinstance(value, list) and len(value) > 1 and any(True for _ in _numbers(value)):
-            return value
+def _json_in(text: str, count: int) -> Any:
+    """The last JSON value in the text that holds a complete ranking, else the fullest, else one that is cut off."""
+    values = list(json_values(text))
+    objects = [value for value in values if isinstance(value, dict)]
+    if rankings := [value for value in objects if _list_in(value) is not None]:
+        return max(enumerate(rankings), key=lambda item: (_covered(_from_data(item[1]), count), item[0]))[1]
+    if len(rows := [value for value in objects if _key_of(value)]) > 1:  # a line of JSON for each document
+        return rows
+    # A chain such as `[2] > [1]` is full of valid JSON lists of one number.
+    lists = [value for value in values if isinstance(value, list) and len(value) > 1 and _from_data(value)]
+    best = max(enumerate(lists), key=lambda item: (_covered(_from_data(item[1]), count), item[0]), default=None)
+    if best is not None and _covered(_from_data(best[1]), count) >= _covered(_best_chain(text, count), count):
+        return best[1]
     cut = _CUT_LIST.search(text)
     return None if cut is None else [int(number) for number in re.findall(_NUMBER, _whole_items(cut.group(1)))]
+
+
+def _covered(named: Iterable[int], count: int) -> int:
+    """How many documents an order names."""
+    return len({number for number in named if 1 <= number <= count})
 
 
 def _whole_items(inner: str) -> str:
@@ -160,10 +171,19 @@ def _list_in(data: dict[Any, Any]) -> list[Any] | None:
     return next(iter(named or others), None)
 
 
-def _numbers(values: Iterable[Any]) -> Iterator[int]:
-    for value in values:
+_ID_KEYS = ("id", "identifier", "document", "doc", "document_id", "doc_id", "index")
+_RANK_KEYS = ("rank", "position", "place")
+
+
+def _key_of(row: dict[Any, Any]) -> str | None:
+    return next((key for key in _ID_KEYS if key in row), None)
+
+
+def _numbers(values: Sequence[Any]) -> Iterator[int]:
+    for value in _by_rank(values):
         if isinstance(value, dict):
-            value = next((value[key] for key in ("id", "identifier", "document", "doc", "index") if key in value), None)
+            key = _key_of(value)
+            value = None if key is None else value[key]
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if isinstance(value, int) and not isinstance(value, bool):
@@ -174,25 +194,96 @@ def _numbers(values: Iterable[Any]) -> Iterator[int]:
             yield int(match.group())
 
 
+def _by_rank(rows: Sequence[Any]) -> Sequence[Any]:
+    """Rows in the order of the ranks that they state, if each states one of its own; else as they stand."""
+    for key in _RANK_KEYS:
+        ranked = {row[key]: row for row in rows if isinstance(row, dict) and isinstance(row.get(key), int)}
+        if len(ranked) == len(rows):
+            return [ranked[rank] for rank in sorted(ranked)]
+    return rows
+
+
 _LINK = r"[\[【［(（]?\s*-?\d{1,6}\s*[\]】］)）]?"  # models lose a bracket now and then, mostly the very first
 _CHAIN = re.compile(rf"(?<![\w.-]){_LINK}(?:\s*>+\s*{_LINK}(?!\w))+")
 _SQUARE = re.compile(r"[\[【［]\s*(-?\d{1,6})\s*[\]】］]")
+_BEFORE = re.compile(rf"(?:{_SQUARE.pattern}[\s,;]{{0,3}})+\Z")  # the `[3]` of `[3] [2] > [5]`
 _ITEM = re.compile(r"(?<![\w.\[])\d{1,6}[.)]\s?(?=[\[【［])")  # the "2." of `1. [19] > 2. [18]`
-_WORDED = re.compile(r"\b(?:document|doc|passage|identifier|id)\s*[#:.]*\s*[\"']?(-?\d{1,6})\b(?!\.\d)", re.I)
+_ARROWS = re.compile(r"&gt;|[＞≻›→⇒»]|[-=]>")
+_WORD = (
+    r"(?<!\w)(?:documents?|docs?|passages?|identifiers?|ids?|texts?|dokumente?s?|dok|absatz|abschnitt|textes?|extraits?|"
+    r"documentos?|pasajes?|passagem|textos?|documenti|documento|passaggi?o?|testo|документы?|фрагмент|пассаж|текст|belge|"
+    r"doküman|dokument[uay]?|artykuł|(?:ال)?(?:مستند|وثيقة|مقطع|نص)|दस्तावेज़?|पाठ|tài liệu|dokumen)(?!\w)|"
+    r"文档|文件|文章|文書|文献|文本|段落|資料|资料|ドキュメント|テキスト|パッセージ|문서|구절|เอกสาร"
+)
+_WORDED = re.compile(
+    rf"(?:{_WORD})\s?(?:n[°ºo]\.?|nr\.?|num\.?|编号|編號|番号|번호)?\s?[#:：.]{{0,3}}\s?[\"'«「]?(-?\d{{1,6}})(?!\d|\.\d)",
+    re.I,
+)
+_COUNTED = re.compile(r"第\s?(\d{1,6})\s?(?:个|個|篇|份|号|號|段|番)")
 _BARE_LIST = re.compile(r"\A\W*\d{1,6}(?:[\s,;>]+-?\d{1,6})*\W*\Z")
+_BULLETS = re.compile(
+    r"(?:\A|\n)\s{0,20}(?:ranking|ranked|order)\s?:\s*((?:\n\s{0,20}-\s+[\"']?\d{1,6}[\"']?[ \t]*)+)\s*\Z", re.I
+)
+_RANK_WORD = re.compile(r"rank|position|place|platz|rang|puesto|posición|место|排名|順位|순위|ترتيب", re.I)
+_PAIRED = re.compile(r"^\s{0,20}\|?\s{0,20}(\d{1,6})\s{0,20}[.):|]\s{0,20}(\d{1,6})\s{0,20}(?:\|.{0,400})?$", re.M)
 
 
-def _from_text(text: str) -> list[int]:
-    text = re.sub(r"\s+", " ", text)  # long runs of blanks would cost the patterns below quadratic time
-    text = _ITEM.sub("", text)
-    chains = [match.group() for match in _CHAIN.finditer(text)]
-    if chains:
-        return [int(number) for number in re.findall(r"-?\d{1,6}", max(chains, key=len))]
-    if found := _SQUARE.findall(text) or _WORDED.findall(text):
-        return [int(number) for number in found]
+def _from_text(text: str, count: int) -> list[int]:
+    if paired := _paired(text):
+        return paired
+    if bullets := _BULLETS.search(text[-_LONGEST_LIST:]):
+        return [int(number) for number in re.findall(r"\d{1,6}", bullets[1])]
+    if chain := _best_chain(text, count):
+        return chain
+    text = _one_line(text)
+    for pattern in (_SQUARE, _WORDED, _COUNTED):
+        if found := [int(number) for number in pattern.findall(text)]:
+            return _last_complete(found)
     if _BARE_LIST.match(text):
         return [int(number) for number in re.findall(r"-?\d{1,6}", text)]
     return []
+
+
+_LONGEST_LIST = 20_000  # characters
+
+
+def _paired(text: str) -> list[int]:
+    """The rows of a table or a list of two numbers: rank and document, or the other way round if its head says so."""
+    pairs = [(int(first), int(second)) for first, second in _PAIRED.findall(text)]
+    ends = [match.start() for match in _PAIRED.finditer(text)][:1]
+    firsts = [first for first, _ in pairs]
+    if len(pairs) < 2 or len(set(firsts)) < len(firsts):
+        return []
+    head = next((line for line in text[: ends[0]].splitlines() if line.count("|") > 1), "").strip(" |").split("|")
+    if len(head) > 1 and re.search(_WORD, head[0], re.I):
+        by_rank = sorted(pairs, key=lambda pair: pair[1])
+        return [first for first, _ in by_rank] if _RANK_WORD.search(head[1]) else []
+    return [second for _, second in pairs] if firsts == list(range(1, len(pairs) + 1)) else []
+
+
+def _one_line(text: str) -> str:
+    """Without long runs of blanks, which would cost the patterns quadratic time, and with one sign for all arrows."""
+    return _ITEM.sub("", re.sub(r"\s+", " ", _ARROWS.sub(">", text)))
+
+
+def _best_chain(text: str, count: int) -> list[int]:
+    """The last of the chains that name most documents."""
+    text = _one_line(text)
+    best, end = list[int](), 0
+    for match in _CHAIN.finditer(text):
+        before = _BEFORE.search(text[max(end, match.start() - 200) : match.start()])
+        end = match.end()
+        written = (before.group() if before else "") + match.group()
+        chain = [int(number) for number in re.findall(r"-?\d{1,6}", written)]
+        if _covered(chain, count) >= _covered(best, count):
+            best = chain
+    return best
+
+
+def _last_complete(found: list[int]) -> list[int]:
+    """What is named last without a repetition, if it is all that was named: an order after the reasons for it."""
+    tail = list(dict.fromkeys(reversed(found)))[::-1]
+    return tail if found[-len(tail) :] == tail else found
 
 
 def _reasoning(data: Any) -> str:

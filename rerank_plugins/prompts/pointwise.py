@@ -109,7 +109,7 @@ def parse_score(reply: Reply, scale: int) -> float | None:
     """Read a score from 0 to `scale`; numbers in running prose are never taken for one.
 
     JSON is looked for first, then an answer between tags, then a text that is nothing but a score, such as "7", "7/10"
-    or "Score: 7".
+    or "Score: 7", then a line that is. The last of several counts.
 
     >>> parse_score(ChatReply("**Score: 7/10**"), 10), parse_score(ChatReply("Error 4: try again."), 10)
     (7.0, None)
@@ -117,7 +117,7 @@ def parse_score(reply: Reply, scale: int) -> float | None:
     if not isinstance(reply, ChatReply):
         return None
     text = without_thinking(reply.text)
-    data = reply.parsed if isinstance(reply.parsed, dict) else next(_objects(text), None)
+    data = reply.parsed if isinstance(reply.parsed, dict) else _last_object(text)
     score = _number(data.get("score")) if data is not None else _in_text(text)
     return score if score is not None and 0 <= score <= scale else None
 
@@ -169,20 +169,32 @@ def _asked_in_writing(scale: int) -> str:
     )
 
 
-_SCORE = re.compile(
-    r"[^\w-]*(?:score|answer|rating|relevance)?[^\w-]*(-?\d{1,4}(?:\.\d{1,6})?)(?:\s*(?:/|out of)\s*\d+)?\W*", re.I
+_NUMBER = r"(-?\d{1,4}(?:[.,]\d{1,6})?)(?:\s*(?:/|out of|von|sur|de|из|中)\s*\d+)?"
+_SCORE_WORD = (
+    r"final score|relevance score|score|answer|rating|relevance|grade|bewertung|punktzahl|punkte|relevanz|note|"
+    r"pertinence|puntuaci[óo]n|calificaci[óo]n|relevancia|pontua[çc][ãa]o|punteggio|оценка|得分|评分|分数|相关性|"
+    r"スコア|点数|評価|점수|"
+    r"(?:ال)?(?:درجة|تقييم|نتيجة)|अंक|स्कोर"
 )
+_SCORE = re.compile(rf"[^\w-]*(?:{_SCORE_WORD})?[^\w-]*{_NUMBER}\s*[点分점]?\W*", re.I)
+_SCORE_LINE = re.compile(rf"^[^\w\n-]{{0,9}}(?:{_SCORE_WORD})[^\w\n-]{{1,9}}{_NUMBER}[^\w\n]{{0,9}}$", re.I | re.M)
 _TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.S | re.I)
 
 
-def _objects(text: str) -> Any:
-    return (value for value in json_values(text) if isinstance(value, Mapping) and "score" in value)
+def _last_object(text: str) -> Mapping[str, Any] | None:
+    found = [value for value in json_values(text) if isinstance(value, Mapping) and "score" in value]
+    return found[-1] if found else None
 
 
 def _in_text(text: str) -> float | None:
     tagged = _TAGGED.findall(text)
     match = _SCORE.fullmatch((tagged[-1] if tagged else text)[:100])
-    return float(match[1]) if match else None
+    lines = _SCORE_LINE.findall(text[-_LONGEST:])
+    number = match[1] if match else lines[-1] if lines else None
+    return None if number is None else float(number.replace(",", "."))
+
+
+_LONGEST = 20_000  # characters
 
 
 def _number(value: Any) -> float | None:

@@ -120,7 +120,7 @@ def read_config(path: str | Path) -> tuple[dict[str, Method], str | None]:
         InvalidInput: The file cannot be read, or is no such file.
     """
     try:
-        config = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        config = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidInput(f"The configuration {str(path)!r} cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

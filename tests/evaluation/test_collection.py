@@ -39,6 +39,15 @@ def test_a_folder_in_beir_layout(tmp_path: Path) -> None:
     assert found.judged == ["q"]
 
 
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    mark = "\ufeff"
+    written(tmp_path, corpus_jsonl=mark + CORPUS, queries_jsonl=mark + QUERIES, qrels_tsv=mark + "q\t0\ta\t2\n")
+    found = read_collection(tmp_path)
+    assert list(found.documents) == ["a", "7", "e"] and found.qrels == {"q": {"a": 2}}
+    written(tmp_path, run_txt=mark + "q Q0 a 1 2.0 tag\n")
+    assert read_run(tmp_path / "run.txt") == {"q": [("a", 2.0)]}
+
+
 def test_odd_ends_of_lines_are_text(tmp_path: Path) -> None:
     written(tmp_path, corpus_jsonl=CORPUS + SEPARATED, queries_jsonl=QUERIES, qrels_tsv=QRELS.replace("\n", "\r\n"))
     found = read_collection(tmp_path)

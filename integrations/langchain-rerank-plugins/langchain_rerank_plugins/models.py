@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from rerank_plugins.backends import Backend
 from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import shortened_after
 from rerank_plugins.backends.in_process import suited
+from rerank_plugins.backends.openai.reading import reply_in
 from rerank_plugins.errors import BadReply
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Request
@@ -109,6 +111,8 @@ def _asking(request: Chat, settings: Mapping[str, Any], notes: tuple[Note, ...])
         try:
             return read_reply((yield {"input": convert_to_messages(said), **settings}), notes)
         except Exception as error:
+            if (held := reply_in(error, request.schema, "The model")) is not None:
+                return replace(held, notes=(*notes, *held.notes))
             shorter = shortened_after(error, request, messages) if cuts < _MOST_CUTS else None
             if shorter is None:
                 raise

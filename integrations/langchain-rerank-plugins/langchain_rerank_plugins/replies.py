@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
+from rerank_plugins.backends.finish_reasons import Finish, finish_of
 from rerank_plugins.errors import BadReply
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import ChatReply
@@ -16,7 +17,6 @@ __all__ = ["read_reply"]
 
 # Each provider says in a place and in words of its own that the token limit ended the answer.
 _REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
-_CUT_OFF = {"length", "max_tokens", "max_output_tokens", "model_length"}
 
 
 def read_reply(said: Any, notes: tuple[Note, ...] = ()) -> ChatReply:
@@ -41,7 +41,14 @@ def read_reply(said: Any, notes: tuple[Note, ...] = ()) -> ChatReply:
     text = str(message.text)
     if data is not None and not text.strip():  # a tool call has the answer in its arguments
         text = json.dumps(data, default=str)
-    return ChatReply(text, data, _is_cut_off(message), usage=_usage(message), notes=notes)
+    if not text.strip():
+        text = next(
+            (json.dumps(call["args"]) for call in reversed(getattr(message, "tool_calls", ())) if call["args"]), ""
+        )
+    finish = _finish(message)
+    if finish == "filter" or message.additional_kwargs.get("refusal"):
+        text, data, notes = "", None, (*notes, Note("info", "The model declined to answer."))
+    return ChatReply(text, data, finish == "length", usage=_usage(message), notes=notes)
 
 
 def _usage(message: BaseMessage) -> Usage:
@@ -50,9 +57,9 @@ def _usage(message: BaseMessage) -> Usage:
     return Usage(1, spent.get("input_tokens") or 0, spent.get("output_tokens") or 0, cached or 0)
 
 
-def _is_cut_off(message: BaseMessage) -> bool:
+def _finish(message: BaseMessage) -> Finish:
     said = message.response_metadata
     reasons = [said.get(key) for key in _REASONS]
     details = said.get("incomplete_details")
     reasons.append(details.get("reason") if isinstance(details, Mapping) else None)
-    return any(str(reason).lower() in _CUT_OFF for reason in reasons)
+    return next((finish for finish in map(finish_of, reasons) if finish != "stop"), "stop")

@@ -3,9 +3,11 @@ import json
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 
+from langchain_rerank_plugins.models import LangChainChat
 from langchain_rerank_plugins.replies import read_reply
 from rerank_plugins.errors import BadReply
 from rerank_plugins.ranking import Note, Usage
+from rerank_plugins.requests import Chat
 
 
 @pytest.mark.parametrize(
@@ -88,3 +90,26 @@ def test_no_usage_is_none_made_up(said):
 def test_notes_are_passed_on():
     note = Note("cut", "Shortened.")
     assert read_reply("x", notes=(note,)).notes == read_reply(AIMessage("x"), notes=(note,)).notes == (note,)
+
+
+@pytest.mark.parametrize("reason", ["length", "MAX_TOKENS", "model_context_window_exceeded"])
+def test_every_provider_says_in_its_own_words_that_an_answer_is_cut_off(reason):
+    assert read_reply(AIMessage("[2]", response_metadata={"finish_reason": reason})).truncated
+
+
+def test_a_filtered_answer_is_none_and_noted():
+    reply = read_reply(AIMessage("I cannot [1]", response_metadata={"finish_reason": "SAFETY"}))
+    assert reply.text == "" and "declined" in reply.notes[0].message
+
+
+def test_the_arguments_of_a_tool_are_an_answer():
+    call = {"name": "answer", "args": {"ranking": [2, 1]}, "id": "1", "type": "tool_call"}
+    assert read_reply(AIMessage("", tool_calls=[call])).text == '{"ranking": [2, 1]}'
+
+
+def test_an_answer_in_an_exception_is_read(scripted):
+    class OutputParserException(ValueError):
+        llm_output = "[2] > [1]"
+
+    reply = LangChainChat(scripted(says=OutputParserException("no JSON"))).answer(Chat([]), None)
+    assert reply.text == "[2] > [1]" and reply.notes

@@ -12,7 +12,7 @@ from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import shortened_after
 from rerank_plugins.backends.openai.dialect import Dialect
 from rerank_plugins.backends.openai.endpoint import Endpoint
-from rerank_plugins.backends.openai.reading import Completion, read_usage
+from rerank_plugins.backends.openai.reading import Completion, read_usage, reply_in
 from rerank_plugins.backends.openai.writing import ChatWriter, digest
 from rerank_plugins.errors import InvalidInput, Refused
 from rerank_plugins.provider_errors import status_of, text_of
@@ -145,14 +145,27 @@ class OpenAIChat(ByArguments):
         return (yield from self._written(request, messages))
 
     def _written(self, request: Chat, messages: Sequence[Message]) -> Asking[ChatReply]:
-        form, data = yield from self._dialect.asking(partial(self._writer.chat, request, messages))
+        try:
+            form, data = yield from self._dialect.asking(partial(self._writer.chat, request, messages))
+        except Exception as error:
+            if (held := reply_in(error, request.schema, self.identity)) is not None:
+                return held
+            raise
         said = Completion(data, self.identity)
-        if not said.lost_in_thought or "short answers" not in form.used:
+        if not said.lost_in_thought or not self._writer.reasoning_tokens:
             return said.reply(request.schema)
-        self._dialect.learn("short answers")
+        if "short answers" in form.used and said.thought:
+            self._dialect.learn("short answers")  # the writer adds the room from now on
+        else:
+            request = replace(request, max_tokens=request.max_tokens + self._writer.reasoning_tokens)
         _, data = yield from self._dialect.asking(partial(self._writer.chat, request, messages))
-        again = Completion(data, self.identity).reply(request.schema)
-        return replace(again, usage=again.usage + read_usage(said.data))
+        again = Completion(data, self.identity)
+        reply = again.reply(request.schema)
+        notes = (self._note("thought to its limit; give it more reasoning_tokens"),) if again.lost_in_thought else ()
+        return replace(reply, usage=reply.usage + read_usage(said.data), notes=(*reply.notes, *notes))
+
+    def _note(self, text: str) -> Note:
+        return Note("info", f"{self.identity} {text}.")
 
     def _chosen(self, request: Choose, messages: Sequence[Message]) -> Asking[Chosen]:
         if "logprobs" not in self._dialect.refused:

@@ -22,7 +22,7 @@ __all__ = ["Dialect", "Form"]
 _log = logging.getLogger(__name__)
 
 _SCHEMA_FORMS = ("json_schema", "json_object")
-_A_SCHEMA = r"response.?format|json.?schema|json.?object|structured|guided|grammar"
+_A_SCHEMA = r"response.?format|json.?schema|json.?object|structured|guided|grammar|json_validate|generate json"
 # How refusals name the parts that can do without. A part that is not sent is not looked for.
 _NAMES = {
     "json_schema": _A_SCHEMA,
@@ -77,6 +77,7 @@ class Dialect:
         self._lock = threading.Lock()
         self._evidence = Counter(dict.fromkeys(refused, _SURE))
         self._proven: set[str] = set()
+        self._failing: Counter[str] = Counter()
         self.refused = frozenset(refused)
 
     def asking(self, write: Callable[[frozenset[str]], Form]) -> Generator[dict[str, Any], Any, tuple[Form, Any]]:
@@ -125,8 +126,13 @@ class Dialect:
 
     def _remember(self, used: set[str], refused: Counter[str]) -> None:
         with self._lock:
-            self._proven |= used.intersection(_SCHEMA_FORMS)
+            works = used.intersection(_SCHEMA_FORMS)
+            self._failing = Counter({part: count for part, count in self._failing.items() if part not in works})
+            self._proven |= works
             self._evidence += refused
+            self._failing.update(self._proven.intersection(refused))
+            # A server that was set up anew may refuse what it took: twice in a row is no accident of one schema.
+            self._proven -= {part for part, count in self._failing.items() if count >= _SURE}
             known = {part for part, weight in self._evidence.items() if weight >= _SURE}
             # One schema can be refused where others are taken.
             now = frozenset(known - self._proven)

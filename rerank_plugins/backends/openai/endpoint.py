@@ -17,6 +17,7 @@ from rerank_plugins.backends.asking import Body
 from rerank_plugins.backends.loading import Once, require
 from rerank_plugins.backends.openai.clients import UsersClients, made_clients
 from rerank_plugins.errors import BadReply, CallTimeout, InvalidInput
+from rerank_plugins.provider_errors import error_in, status_in
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, OpenAI
@@ -135,19 +136,18 @@ class Endpoint:
                 f"{self._feature} at {self.shown} answered with HTTP {response.status_code} and {kind} instead of "
                 "JSON; check base_url."
             ) from None
-        if isinstance(data, Mapping) and data.get("error"):
-            raise _ErrorInReply(data["error"])
+        if (error := error_in(data)) is not None:
+            raise _ErrorInReply(error)
         return data
 
 
 class _ErrorInReply(Exception):
     """An error that came with HTTP 200, as some servers and proxies send it; its own code counts."""
 
-    def __init__(self, error: Any) -> None:
+    def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(str(error))
-        self.body = error if isinstance(error, Mapping) else {"message": str(error)}
-        code = self.body.get("code")
-        self.status_code = code if isinstance(code, int) and 400 <= code <= 599 else 400
+        self.body = error
+        self.status_code = status_in(error, otherwise=400)
 
 
 def _create(client: OpenAI | AsyncOpenAI, resource: Resource) -> Any:

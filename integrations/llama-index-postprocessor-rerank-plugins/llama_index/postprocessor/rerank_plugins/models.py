@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from rerank_plugins.backends import Backend
 from rerank_plugins.backends.asking import Asking, arun, run
 from rerank_plugins.backends.fitting import cut_note, fit_messages, shortened_after
 from rerank_plugins.backends.in_process import suited
+from rerank_plugins.backends.openai.reading import reply_in
 from rerank_plugins.errors import BadReply, PromptTooLong
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import Chat, ChatReply, Embed, Embedded, Message, Request
@@ -84,6 +86,8 @@ class LlamaIndexLLM:
             try:
                 return read_response((yield self._arguments(request, messages)), self._llm, notes)
             except Exception as error:
+                if (held := reply_in(error, request.schema, type(self._llm).__name__)) is not None:
+                    return replace(held, notes=(*notes, *held.notes))
                 shorter = shortened_after(error, request, messages) if len(notes) < _MOST_CUTS else None
                 if shorter is None:
                     raise

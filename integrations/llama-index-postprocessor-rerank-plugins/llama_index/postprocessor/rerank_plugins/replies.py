@@ -12,6 +12,7 @@ from typing import Any
 from llama_index.core.base.llms.types import ChatResponse
 from llama_index.core.llms.llm import LLM
 
+from rerank_plugins.backends.finish_reasons import finish_of
 from rerank_plugins.errors import BadReply
 from rerank_plugins.ranking import Note, Usage
 from rerank_plugins.requests import ChatReply
@@ -86,7 +87,7 @@ def _is_truncated(raw: Any) -> bool:
     choices = _get(raw, "choices")
     choice = choices[0] if isinstance(choices, (list, tuple)) and choices else raw
     reason = next((found for name in _REASONS if (found := _get(choice, name)) is not None), None)
-    return str(getattr(reason, "value", reason)).lower() in ("length", "max_tokens")
+    return finish_of(reason) == "length"
 
 
 _REASONS = ("finish_reason", "stop_reason", "done_reason")
