@@ -68,9 +68,8 @@ def run(engine: Engine, tasks: Tasks) -> Iterator[Ranking]:
             threads.start(engine.due_jobs())
             if engine.has_rankings:
                 yield from engine.take()
-            elif not engine.finished:
-                with contextlib.suppress(queue.Empty):
-                    _hand_over(inbox.get(timeout=engine.patience()), engine)
+            elif not engine.finished and (item := _next_item(inbox, engine.patience())) is not None:
+                _hand_over(item, engine)
         yield from engine.take()
     finally:
         engine.abandon()
@@ -111,10 +110,9 @@ async def run_async(engine: Engine, tasks: Tasks | AsyncIterable[Any]) -> AsyncI
                 for ranking in engine.take():
                     yield ranking
             elif not engine.finished:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(engine.patience()):
-                        item = await inbox.get()
-                    turn.begin()
+                item = await _next_item_async(inbox, engine.patience())
+                turn.begin()
+                if item is not None:
                     _hand_over(item, engine)
         for ranking in engine.take():
             yield ranking
@@ -123,6 +121,21 @@ async def run_async(engine: Engine, tasks: Tasks | AsyncIterable[Any]) -> AsyncI
         threads.close()
         reader.close()
         await calls.close()
+
+
+def _next_item(inbox: queue.SimpleQueue[_Item], patience: float | None) -> _Item | None:
+    try:
+        return inbox.get(timeout=patience)
+    except queue.Empty:
+        return None
+
+
+async def _next_item_async(inbox: asyncio.Queue[_Item], patience: float | None) -> _Item | None:
+    try:
+        async with asyncio.timeout(patience):
+            return await inbox.get()
+    except TimeoutError:
+        return None
 
 
 def _ask(reader: _Reader, engine: Engine) -> None:

@@ -158,6 +158,33 @@ class TestRetries:
         assert ranking.order == list(range(8))
         assert "8 calls failed: wrong key" in ranking.notes[0].message
 
+    @pytest.mark.parametrize("status", [400, 403, 404])
+    def test_a_refusal_of_one_request_costs_that_request(self, way: Way, status: int) -> None:
+        model = grader(fails=lambda number, asked: Refused("no", status) if "passage 7" in str(asked) else None)
+        ranking = way(Grade(), "q", TEXTS, backends=model, limits=Limits(max_concurrency=1))
+        assert len(model.requests) == 8
+        assert ranking.order == [6, 5, 4, 3, 2, 1, 0, 7]
+
+    def test_a_search_is_never_switched_off(self, way: Way) -> None:
+        def steps() -> Iterator[Any]:
+            for number in range(3):
+                yield [Retrieve(f"q{number}", 1)]
+            return Verdict(order=[])
+
+        model = FakeModel(fails=lambda number, asked: Refused("no", 401) if number == 0 else None)
+        way(Faulty(steps), "q", TEXTS, backends=model)
+        assert len(model.requests) == 3
+
+    def test_the_longest_of_several_waits_holds(self, way: Way) -> None:
+        waits, sent = [0.3, 0.01], list[float]()
+
+        def fails(number: int, asked: Request) -> BaseException | None:
+            sent.append(time.monotonic())
+            return Transient("busy", retry_after=waits[number]) if number < 2 else None
+
+        way(Grade(), "q", TEXTS, backends=grader(fails=fails), limits=Limits(max_concurrency=2, backoff_s=0))
+        assert min(sent[2:]) - sent[0] >= 0.29
+
     def test_retry_after_is_honoured_by_all_calls_to_that_model(self, way: Way) -> None:
         sent: list[float] = []
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import os
+import queue
 import signal
 import threading
 import time
@@ -187,7 +189,9 @@ def test_every_task_of_a_list_has_its_ranking_also_past_the_deadline(stream: Str
 
 
 @both
-@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3), InvalidInput("A rule.")])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), SystemExit(3), InvalidInput("A rule."), TimeoutError("late"), queue.Empty()]
+)
 def test_what_an_iterator_raises_is_the_callers_to_see(stream: Stream, error: BaseException) -> None:
     def tasks() -> Iterator[Task]:
         yield "question", ["a", "b"]
@@ -218,6 +222,15 @@ async def test_an_asynchronous_iterator_is_read_by_the_loop() -> None:
     assert len(await asyncio.wait_for(late, 1)) > 3
 
 
+@pytest.fixture
+def _no_collections() -> Iterator[None]:
+    """No collection of garbage: one of all that pytest holds takes longer than a turn of the loop."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collections")
 async def test_the_loop_has_its_turn_while_much_is_to_be_done() -> None:
     stalls: list[float] = []
 
@@ -233,7 +246,7 @@ async def test_the_loop_has_its_turn_while_much_is_to_be_done() -> None:
     rankings = await arerank_many(InsertRank(), tasks, backends=FakeModel("[2] > [1]"))
     watching.cancel()
     assert len(rankings) == 200
-    assert max(stalls) < 0.1  # a collection of garbage included
+    assert max(stalls) < 0.05
 
 
 async def test_a_caller_that_gives_up_leaves_nothing_running() -> None:

@@ -232,8 +232,9 @@ def _read(response: httpx.Response) -> Any:
 def _clients(headers: Mapping[str, str]) -> Clients[httpx.Client, httpx.AsyncClient]:
     import httpx
 
+    # Each request has a timeout of its own.
     return Clients(
-        lambda: httpx.Client(headers=headers, timeout=None),
-        lambda: httpx.AsyncClient(headers=headers, timeout=None),
+        lambda: httpx.Client(headers=headers),
+        lambda: httpx.AsyncClient(headers=headers),
         lambda client: client.aclose(),
     )

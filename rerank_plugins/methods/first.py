@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from rerank_plugins.candidates import Candidate
 from rerank_plugins.methods.base import Options
-from rerank_plugins.methods.rules import Rule, whole
-from rerank_plugins.methods.windows import Window, check_stride, slide
+from rerank_plugins.methods.rules import Rule, one_of, whole
+from rerank_plugins.methods.schedules import SCHEDULES, Schedule, scheduled
+from rerank_plugins.methods.windows import Window, check_stride
 from rerank_plugins.prompts.checkpoints import LISTWISE, template_of
 from rerank_plugins.prompts.label_mass import is_silent, silence_notes
 from rerank_plugins.prompts.lettered import MOST, chosen_first, label_request
@@ -37,6 +38,7 @@ class First(Options):
     Args:
         window: Documents per call, 2 to 26; an endpoint gives no more than 20 letters.
         stride: By how many documents the window moves; None is half a window.
+        schedule: Which lists are shown if there are more documents than a window holds, as in `InsertRank`.
         prompt: The name of a released checkpoint, such as "castorini/first_mistral", to use the wording that it was
             trained on (see `method_for`); None for our own.
 
@@ -56,11 +58,13 @@ class First(Options):
     score_kind: ClassVar[ScoreKind | None] = "order"
     window: int = 20
     stride: int | None = None
+    schedule: Schedule = "windows"
     prompt: str | None = None
 
     rules: ClassVar[Mapping[str, Rule]] = {
         "window": whole(2, MOST, why="a letter each"),
         "stride": whole(1, none="for half a window"),
+        "schedule": one_of(*SCHEDULES),
     }
 
     def __post_init__(self) -> None:
@@ -72,7 +76,7 @@ class First(Options):
         if len(candidates) < 2:
             return Verdict(order=range(len(candidates)))
         board = _Board(query, candidates, self.prompt)
-        order, _ = yield from slide(range(len(candidates)), self.window, self.stride, board.rank)
+        order, _ = yield from scheduled(self.schedule, range(len(candidates)), self.window, self.stride, board.rank)
         if not board.logprobs:
             return Verdict(order=(), notes=board.notes())
         return Verdict(

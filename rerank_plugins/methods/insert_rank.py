@@ -12,7 +12,8 @@ from rerank_plugins.errors import InvalidInput, PromptTooLong
 from rerank_plugins.lexical import BM25Index, candidate_scores
 from rerank_plugins.methods.base import Options
 from rerank_plugins.methods.rules import Rule, one_of, whole
-from rerank_plugins.methods.windows import Window, check_stride, slide
+from rerank_plugins.methods.schedules import SCHEDULES, Schedule, scheduled
+from rerank_plugins.methods.windows import Window, check_stride
 from rerank_plugins.prompts.listwise import listwise_request, parse_order
 from rerank_plugins.ranking import Note, ScoreKind, Verdict
 from rerank_plugins.requests import Chat, Failed, Request, Steps
@@ -41,6 +42,8 @@ class InsertRank(Options):
             it between the list's lowest (or 0, if that is lower) and highest.
         window: Documents per call; None puts the whole list into one.
         stride: By how many documents a window moves; None is half a window.
+        schedule: Which lists are shown if there are more documents than a window holds: "windows", one after another;
+            "blocks", all at once; "pivot", in a few round trips (see `schedules.scheduled`).
         reasoning: Whether the model names the essential problem and reasons before it answers, as in the paper. It
             costs up to a thousand tokens a call; models that reason by themselves do not need it.
 
@@ -60,12 +63,14 @@ class InsertRank(Options):
     shown: Literal["raw", "0-1", "0-100"] = "raw"
     window: int | None = None
     stride: int | None = None
+    schedule: Schedule = "windows"
     reasoning: bool = False
 
     rules: ClassVar[Mapping[str, Rule]] = {
         "shown": one_of("raw", "0-1", "0-100"),
         "window": whole(2, none="for one call"),
         "stride": whole(1, none="for half a window"),
+        "schedule": one_of(*SCHEDULES),
     }
 
     def __post_init__(self) -> None:
@@ -84,7 +89,7 @@ class InsertRank(Options):
         board = _Board(query, candidates, _as_shown(scores, self.shown), self._score_name, self.reasoning)
         best_first = sorted(range(len(candidates)), key=lambda index: (-_or_lowest(scores[index]), index))
         size = self.window or len(candidates)
-        order, fitted = yield from slide(best_first, size, self.stride, board.rank)
+        order, fitted = yield from scheduled(self.schedule, best_first, size, self.stride, board.rank)
         if fitted < min(size, len(candidates)):
             board.notes.append(Note("limit", f"The list did not fit the model: it was ranked in windows of {fitted}."))
         return Verdict(

@@ -8,7 +8,7 @@ from typing import Any
 from rerank_plugins.errors import InvalidInput, PromptTooLong
 from rerank_plugins.requests import Request
 
-__all__ = ["RankWindow", "check_stride", "slide"]
+__all__ = ["SMALLEST", "RankWindow", "Window", "check_stride", "slide", "smaller"]
 
 Window = Generator[Sequence[Request], Sequence[Any], Sequence[int] | PromptTooLong]
 RankWindow = Callable[[Sequence[int], bool], Window]
@@ -17,7 +17,8 @@ RankWindow = Callable[[Sequence[int], bool], Window]
 It returns the named indices, best first, possibly not all; or the error that says that they do not fit.
 """
 
-_SMALLEST = 4  # a window is not split below this; its documents are shortened instead
+SMALLEST = 4
+"""A window is not split below this; its documents are shortened instead."""
 
 
 def check_stride(owner: str, window: int | None, stride: int | None) -> None:
@@ -47,9 +48,9 @@ def slide(
     while True:
         start = max(0, end - size)
         window = order[start:end]
-        named = yield from rank(window, size <= _SMALLEST)
+        named = yield from rank(window, size <= SMALLEST)
         if isinstance(named, PromptTooLong):
-            size = _smaller(min(size, len(window)), named)
+            size = smaller(min(size, len(window)), named)
             continue
         order[start:end] = [*named, *(index for index in window if index not in set(named))]
         if start == 0:
@@ -57,9 +58,9 @@ def slide(
         end -= min(stride or size // 2, size)
 
 
-def _smaller(size: int, error: PromptTooLong) -> int:
+def smaller(size: int, error: PromptTooLong) -> int:
     """A size that should fit: by the numbers of the error, with a tenth to spare, else half."""
     fits = size // 2
     if error.limit and error.needed and error.needed > error.limit:
         fits = int(size * error.limit / error.needed * 0.9)
-    return max(_SMALLEST, min(fits, size - 1))
+    return max(SMALLEST, min(fits, size - 1))
