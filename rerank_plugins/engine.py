@@ -212,7 +212,7 @@ class Engine:
         self._opened += 1
         self._emit(QueryStarted(run.index, query, len(candidates), self._label))
         self._open.add(run)
-        if self._is_late():  # as many as there are have to end at once: no method has time to look at them
+        if self.is_overdue:  # as many as there are have to end at once: no method has time to look at them
             self._give_up(run)
         else:
             self._advance(run)

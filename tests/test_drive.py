@@ -175,6 +175,15 @@ class TestRetries:
         way(Faulty(steps), "q", TEXTS, backends=model)
         assert len(model.requests) == 3
 
+    @pytest.mark.parametrize("deadline", [0.0, 0.0005])
+    def test_a_deadline_that_is_over_is_told_to_observers_too(self, way: Way, deadline: float) -> None:
+        events: list[Event] = []
+        limits = Limits(deadline_s=deadline)
+        ranking = way(Grade(), "q", TEXTS, backends=grader(delay_s=0.05), observer=events.append, limits=limits)
+        ended = [event.reply for event in events if isinstance(event, CallEnded)]
+        assert len(ended) == 8 and all(isinstance(reply, Failed) for reply in ended)
+        assert ranking.order == list(range(8)) and ranking.notes[0].kind == "limit"
+
     def test_the_longest_of_several_waits_holds(self, way: Way) -> None:
         waits, sent = [0.3, 0.01], list[float]()
 
