@@ -108,7 +108,7 @@ class Dropped:
     added: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ranking(Sequence[Ranked]):
     """The documents, best first. With `.dropped` it holds each document that was handed in exactly once.
 
@@ -142,6 +142,17 @@ class Ranking(Sequence[Ranked]):
 
     def __iter__(self) -> Iterator[Ranked]:
         return iter(self.ranked)
+
+    def __repr__(self) -> str:
+        from rerank_plugins.display import as_text  # looked at seldom
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows: before, after and why."""
+        from rerank_plugins.display import as_html  # as above
+
+        return as_html(self)
 
     @property
     def order(self) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from rerank_plugins import __version__
-from rerank_plugins.cli import main
+from rerank_plugins.cli import console, main
 from rerank_plugins.methods import METHODS
 from rerank_plugins.testing import Fault, ScriptedEndpoint
 
@@ -437,7 +437,7 @@ def test_python_dash_m_and_the_script_are_the_same() -> None:
     from importlib.metadata import entry_points
 
     (script,) = entry_points(group="console_scripts", name="rerank-plugins")
-    assert script.load() is main
+    assert script.load() is console
 
 
 def test_importing_the_command_line_is_quick() -> None:
