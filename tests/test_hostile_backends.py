@@ -19,8 +19,8 @@ from rerank_plugins.testing.hostile import FORMS, WAYS, hostile
 
 CANDIDATES = [Candidate(f"passage {number}", score=1 / (number + 1)) for number in range(8)]
 LIMITS = {
-    "no deadline": Limits(backoff_s=0, timeout_s=0.2, silence_s=0.2),
-    "a deadline": Limits(backoff_s=0, deadline_s=0.1),
+    "no deadline": Limits(backoff_s=0, timeout_s=0.05, silence_s=0.05, retries=1),
+    "a deadline": Limits(backoff_s=0, deadline_s=0.05),
 }
 LONGEST_STALL_S = 0.1  # a collection of garbage included
 

@@ -27,6 +27,7 @@ from rerank_plugins.testing.fakes import FakeModel
 
 __all__ = ["FORMS", "HANGS_S", "WAYS", "hostile"]
 
+_LATE_S = 0.15
 HANGS_S = 30.0
 """Seconds that a hanging backend hangs: longer than anybody waits for it."""
 
@@ -57,7 +58,7 @@ def _hangs(model: FakeModel, requests: Sequence[Request]) -> Iterator[tuple[int,
 
 
 def _is_late(model: FakeModel, requests: Sequence[Request]) -> Iterator[tuple[int, Reply]]:
-    time.sleep(0.3)
+    time.sleep(_LATE_S)
     yield from _well(model, requests)
 
 
@@ -174,7 +175,7 @@ class _Call:
         if self._misbehave is _hangs:
             await asyncio.sleep(HANGS_S)
         if self._misbehave is _is_late:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(_LATE_S)
             return self._model.answer(request, None)
         return self.answer(request, timeout)
 

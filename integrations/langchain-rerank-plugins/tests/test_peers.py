@@ -195,7 +195,7 @@ class TestWhatOthersGetWrong:
             status_code = 429
 
         llm = scripted(says=[RateLimitError("slow down"), RateLimitError("slow down"), "[3]"])
-        found = compress(RerankCompressor(LISTWISE, llm=llm), documents(3))
+        found = compress(RerankCompressor(LISTWISE, llm=llm, limits={"backoff_s": 0}), documents(3))
         assert ([document.id for document in found], len(llm.prompts)) == (["d2", "d0", "d1"], 3)
 
     def test_each_document_says_why_as_json(self, compress, documents, scripted):

@@ -171,7 +171,8 @@ class TestInTheCompressor:
 
     @pytest.mark.parametrize("found", [ConnectionResetError("lost"), None, [], CORPUS[:1] * 3], ids=str)
     def test_whatever_it_finds_no_document_is_lost(self, compress, documents, found):
-        ranked = compress(RerankCompressor(Searching(), retriever=Fixed(found=found)), documents(3))
+        compressor = RerankCompressor(Searching(), retriever=Fixed(found=found), limits={"backoff_s": 0})
+        ranked = compress(compressor, documents(3))
         added = 1 if isinstance(found, list) and found else 0
         assert [document.id for document in ranked][added:] == ["d0", "d1", "d2"]
         assert len(ranked) == 3 + added

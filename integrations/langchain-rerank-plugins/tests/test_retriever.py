@@ -185,13 +185,17 @@ def test_a_model_that_is_down_costs_the_sub_questions_alone(retrieve, scripted, 
 
 
 def test_a_search_that_fails_costs_its_own_results(retrieve, scripted):
-    retriever = DecompositionRetriever(METHOD, retriever=Words(fails_on="author"), llm=scripted(says=SAID))
+    retriever = DecompositionRetriever(
+        METHOD, retriever=Words(fails_on="author"), llm=scripted(says=SAID), limits={"backoff_s": 0}
+    )
     assert "town" in names(retrieve(retriever))
 
 
 def test_an_error_is_raised_where_that_is_asked_for(retrieve, scripted, trace):
     words = Words(fails_on="")
-    retriever = DecompositionRetriever(METHOD, retriever=words, llm=scripted(says=SAID), on_error="raise")
+    retriever = DecompositionRetriever(
+        METHOD, retriever=words, llm=scripted(says=SAID), on_error="raise", limits={"backoff_s": 0}
+    )
     with pytest.raises(Exception, match="Words could not be reached"):
         retrieve(retriever, config={"callbacks": [trace]})
     assert "DecompositionRetriever" in trace.errors

@@ -120,7 +120,7 @@ def test_one_of_ten_windows_fails_alone(scripted_llm, http_error, shown, make):
 
 
 def test_a_429_is_tried_again_and_its_text_is_no_ranking(scripted_llm, http_error, make):
-    busy = http_error(429, "Error code: 429 ... try again in 5s", {"retry-after": "0.01"})
+    busy = http_error(429, "Error code: 429 ... try again in 5ms", {"retry-after": "0.01"})
     llm = scripted_llm([busy, "[2] > [1]"])
     found = RerankPostprocessor(LISTWISE, llm=llm).postprocess_nodes(make(), query_str="rye?")
     assert ids(found) == ["n1", "n0", "n2", "n3", "n4"]
@@ -128,7 +128,7 @@ def test_a_429_is_tried_again_and_its_text_is_no_ranking(scripted_llm, http_erro
 
 
 def test_a_429_that_stays_gives_the_first_stage_order_and_a_warning(scripted_llm, http_error, make, caplog):
-    busy = http_error(429, "Error code: 429 ... try again in 5s", {"retry-after": "0.01"})
+    busy = http_error(429, "Error code: 429 ... try again in 5ms", {"retry-after": "0.01"})
     reranker = RerankPostprocessor(LISTWISE, llm=scripted_llm(busy), limits=Limits(retries=1))
     with caplog.at_level(logging.WARNING, "rerank_plugins"):
         assert ids(reranker.postprocess_nodes(make(), query_str="rye?")) == FIRST_STAGE
