@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rerank_plugins.backends._processes import ByArguments
 from rerank_plugins.backends.loading import Once, loading, require
-from rerank_plugins.errors import InvalidInput
+from rerank_plugins.backends.local.pair_scorer import PairScorer
+from rerank_plugins.errors import InvalidInput, Refused
 from rerank_plugins.ranking import Usage
 from rerank_plugins.requests import Reply, Request, Scored, ScorePairs
 
@@ -25,8 +25,12 @@ class CrossEncoder(ByArguments):
     """A model that reads query and document together and scores the pair, in this process.
 
     All pairs of a batch, whatever their query, are scored together, sorted by length. Scores are the model's logits
-    in 32 bits, without the sigmoid that would press the best of them into ties. The model is loaded at the first
+    in 32 bits, without the sigmoid that would press the best of them into ties. A generative cross-encoder, a language
+    model that answers yes or no, gives the difference of the two logits. The model is loaded and tried at the first
     request, once, and may be used from several threads, which take turns.
+
+    Texts are read as texts: one that looks like a path, a URL or a data URI is never opened, and the model's control
+    tokens in it are broken up.
 
     Args:
         model: A name on the Hugging Face hub, a folder, or a `sentence_transformers.CrossEncoder`. The replies of such
@@ -34,11 +38,14 @@ class CrossEncoder(ByArguments):
         device: Such as "cpu", "cuda:0" or "mps"; None takes the best that there is.
         batch_size: Pairs in one pass through the model.
         max_length: The most tokens of a pair, the rest is cut off; None takes what the model was made for.
+        prompt: What the model is told to do, for one that was trained to be told; None is the model's own. It needs
+            sentence-transformers 5.4.
         trust_remote_code: Whether to run code that comes with the model.
 
     Raises:
         MissingExtra: sentence-transformers is not installed.
-        InvalidInput: `batch_size` is less than 1, or the model gives several labels instead of one score.
+        InvalidInput: `batch_size` is less than 1, or the object cannot rank: it gives several labels instead of one
+            score, say. A model that is loaded by its name is then refused, for this call and all further ones.
 
     >>> CrossEncoder()
     CrossEncoder('Alibaba-NLP/gte-reranker-modernbert-base')
@@ -53,6 +60,7 @@ class CrossEncoder(ByArguments):
         device: str | None = None,
         batch_size: int = 32,
         max_length: int | None = None,
+        prompt: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
         if batch_size < 1:
@@ -61,7 +69,8 @@ class CrossEncoder(ByArguments):
         self._name = str(model) if isinstance(model, (str, Path)) else ""
         self._device, self._trust = device, trust_remote_code
         self._batch_size, self._max_length = batch_size, max_length
-        given = None if self._name else _with_one_score(model)
+        self._prompt = prompt
+        given = None if self._name else PairScorer(model, prompt)
         self._loaded = Once(self._load if given is None else lambda: given)
         self._computing = threading.Lock()
 
@@ -71,7 +80,8 @@ class CrossEncoder(ByArguments):
         return repr(self) if self._name else ""
 
     def __repr__(self) -> str:
-        shown = "" if self._max_length is None else f", max_length={self._max_length!r}"
+        options = {"max_length": self._max_length, "prompt": self._prompt}
+        shown = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
         return f"CrossEncoder({self._name!r}{shown})" if self._name else f"CrossEncoder(...{shown})"
 
     def answer_batch(self, requests: Sequence[Any]) -> Iterator[tuple[int, Reply]]:
@@ -81,40 +91,21 @@ class CrossEncoder(ByArguments):
             yield position, Scored(tuple(islice(scores, len(request.texts))), usage=Usage(calls=1))
 
     def _score(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
-        import torch
-
-        model = self._loaded()
+        scorer = self._loaded()
         longest_first = sorted(range(len(pairs)), key=lambda place: -sum(map(len, pairs[place])))
         with self._computing:
-            values = model.predict(
-                [pairs[place] for place in longest_first],
-                batch_size=self._batch_size,
-                show_progress_bar=False,
-                **{_activation_option(model): torch.nn.Identity()},
-            )
+            values = scorer.scores([pairs[place] for place in longest_first], self._batch_size)
         scores = [0.0] * len(pairs)
         for place, value in zip(longest_first, values, strict=True):
-            scores[place] = float(value)
+            scores[place] = value
         return scores
 
-    def _load(self) -> Any:
+    def _load(self) -> PairScorer:
         from sentence_transformers import CrossEncoder as Model
 
         with loading("CrossEncoder", self._name):
             model = Model(self._name, device=self._device, max_length=self._max_length, trust_remote_code=self._trust)
-            return _with_one_score(model)
-
-
-def _with_one_score(model: Any) -> Any:
-    labels = model.config.num_labels
-    if labels != 1:
-        raise InvalidInput(
-            f"A cross-encoder for reranking gives one score for each pair, and this model has {labels} labels; "
-            "take one that was trained to rank, such as the default."
-        )
-    return model
-
-
-def _activation_option(model: Any) -> str:
-    """What `predict` calls the function that it applies to logits: the name changed with version 4."""
-    return "activation_fn" if "activation_fn" in inspect.signature(model.predict).parameters else "activation_fct"
+            try:
+                return PairScorer(model, self._prompt)
+            except InvalidInput as error:  # it is not loaded again for each query
+                raise Refused(str(error), scope="backend") from error

@@ -9,7 +9,7 @@ import pytest
 from rerank_plugins import CrossEncode, rerank, rerank_many
 from rerank_plugins.backends import loading
 from rerank_plugins.backends.local.cross_encoder import CrossEncoder
-from rerank_plugins.errors import InvalidInput, MissingExtra
+from rerank_plugins.errors import InvalidInput, MissingExtra, Refused
 from rerank_plugins.requests import Scored, ScorePairs
 
 TEXTS = ("Rye needs acid.", "", "小麦粉", "Steam keeps the crust soft. " * 40, "🥖", "Rye needs acid.")
@@ -36,6 +36,7 @@ def test_a_batch_has_at_least_one_pair() -> None:
 def test_the_identity_holds_what_decides_scores() -> None:
     assert CrossEncoder("x/y", device="cpu", batch_size=9).identity == "CrossEncoder('x/y')"
     assert CrossEncoder("x/y", max_length=9).identity != CrossEncoder("x/y").identity
+    assert CrossEncoder("x/y", prompt="Judge.").identity == "CrossEncoder('x/y', prompt='Judge.')"
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +115,9 @@ class TestTinyModel:
         folder = make_folder(labels=3)
         with pytest.raises(InvalidInput, match="3 labels"):
             CrossEncoder(Model(str(folder), device="cpu"))
-        with pytest.raises(InvalidInput, match="3 labels"):
+        with pytest.raises(Refused, match="3 labels") as refused:
             scored(CrossEncoder(folder, device="cpu"), ScorePairs("q", ("a",)))
+        assert refused.value.scope == "backend"  # it is not loaded again for the next query
         ranking = rerank(CrossEncode(), "q", ["a", "b"], backends=CrossEncoder(folder, device="cpu"))
         assert ranking.order == [0, 1]
         assert any("3 labels" in note.message for note in ranking.notes)
