@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -16,9 +17,9 @@ from rerank_plugins.candidates import Candidate
 from rerank_plugins.commands.cache_file import CacheFile
 from rerank_plugins.commands.call_options import add_call_options, call_limits
 from rerank_plugins.commands.compare_output import all_failed, show, write
-from rerank_plugins.commands.models import add_model_options, backends_of, key_of, quieten
+from rerank_plugins.commands.models import MODEL_OPTIONS, add_model_options, backends_of, key_of, quieten
 from rerank_plugins.commands.progress import Progress
-from rerank_plugins.errors import InvalidInput
+from rerank_plugins.errors import InvalidInput, UnmetNeed
 from rerank_plugins.evaluation import (
     MEASURES,
     Ceiling,
@@ -33,6 +34,7 @@ from rerank_plugins.evaluation import (
 )
 from rerank_plugins.evaluation.first_stages import Lists
 from rerank_plugins.evaluation.peers import peer, peer_names
+from rerank_plugins.evaluation.records import slug
 from rerank_plugins.evaluation.robustness import Robustness, robustness
 from rerank_plugins.evaluation.systems import System
 from rerank_plugins.methods import Method, read_method
@@ -93,9 +95,13 @@ def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--first-stage", default="bm25", metavar="NAME", help="bm25 (default), embedding, or the file of a run"
     )
+    parser.add_argument(
+        "--pool", metavar="FILE", help="a run: bm25 ranks each query's documents in it, and not the whole corpus"
+    )
     parser.add_argument("--qrels", metavar="FILE", help="judgements, where they are not in the folder")
     parser.add_argument("--k", type=int, default=50, metavar="N", help="candidates per query (%(default)s)")
-    parser.add_argument("--queries", type=int, metavar="N", help="the first N judged queries; all if not given")
+    parser.add_argument("--queries", type=int, metavar="N", help="N judged queries, the first or drawn by --seed")
+    parser.add_argument("--seed", type=int, metavar="N", help="draw the --queries at random, by this seed")
     parser.add_argument(
         "--measures",
         nargs="+",
@@ -132,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
     backends, collection = backends_of(arguments), _collection(arguments)
     with ExitStack() as stack:
         progress = stack.enter_context(Progress("Reading the collection"))
-        lists = _some(_lists(arguments, collection, backends), arguments.queries)
+        lists = _some(_lists(arguments, collection, backends), arguments.queries, arguments.seed)
         options: dict[str, Any] = {
             "backends": backends,
             "limits": call_limits(arguments),
@@ -142,21 +148,29 @@ def run(arguments: argparse.Namespace) -> int:
             "observer": progress,
             "told": _Told(progress),
         }
-        comparison = compare(
-            collection,
-            lists,
-            methods,
-            measures=arguments.measures,
-            first_stage=_stage_name(arguments.first_stage),
-            oracle=not arguments.no_oracle,
-            ceiling=ceiling,
-            **options,
-        )
+        try:
+            comparison = compare(
+                collection,
+                lists,
+                methods,
+                measures=arguments.measures,
+                first_stage=_stage_name(arguments),
+                oracle=not arguments.no_oracle,
+                ceiling=ceiling,
+                **options,
+            )
+        except UnmetNeed as error:
+            raise UnmetNeed(f"{error} {MODEL_OPTIONS}") from None
         changed = _changed(arguments, collection, lists, methods, comparison, ceiling, options)
     show(comparison, changed, baseline, as_data=arguments.json)
     if arguments.out:
-        write(Path(arguments.out), comparison, changed, baseline, collection)
+        write(_place_of(Path(arguments.out), baseline), comparison, changed, baseline, collection)
     return _exit_code(comparison)
+
+
+def _place_of(out: Path, baseline: str) -> Path:
+    """The folder, or for another baseline than the first stage one inside, so that neither overwrites the other."""
+    return out if baseline == _BASELINE else out / f"against-{slug(baseline)}"
 
 
 def _folder_for_now(arguments: argparse.Namespace, stack: ExitStack) -> str | None:
@@ -211,7 +225,9 @@ def _lists(arguments: argparse.Namespace, collection: Collection, backends: Sequ
     if arguments.k < 1:
         raise InvalidInput(f"--k is the number of candidates per query, at least 1, not {arguments.k!r}.")
     if arguments.first_stage == "bm25":
-        return by_bm25(collection, arguments.k)
+        return by_bm25(collection, arguments.k, read_run(arguments.pool) if arguments.pool else None)
+    if arguments.pool:
+        raise InvalidInput(f"--pool is what --first-stage bm25 ranks, not {arguments.first_stage!r}; leave one out.")
     if arguments.first_stage != "embedding":
         return from_run(collection, read_run(arguments.first_stage), arguments.k)
     if not any(Embed in backend.kinds for backend in backends):
@@ -219,13 +235,25 @@ def _lists(arguments: argparse.Namespace, collection: Collection, backends: Sequ
     return by_embedding(collection, backends, arguments.k)
 
 
-def _some(lists: Lists, count: int | None) -> Lists:
-    if count is not None and count < 1:
+def _some(lists: Lists, count: int | None, seed: int | None) -> Lists:
+    """As many of the queries that have candidates, in their order."""
+    if count is None:
+        if seed is not None:
+            raise InvalidInput("--seed draws the queries that --queries counts; add --queries N.")
+        return lists
+    if count < 1:
         raise InvalidInput(f"--queries is how many queries to run, at least 1, not {count!r}.")
-    return dict(list(lists.items())[:count])
+    queries = [query for query, found in lists.items() if found]
+    if seed is not None:
+        drawn = random.Random(seed).sample(range(len(queries)), min(count, len(queries)))
+        queries = [queries[place] for place in sorted(drawn)]
+    return {query: lists[query] for query in queries[:count]}
 
 
-def _stage_name(asked: str) -> str:
+def _stage_name(arguments: argparse.Namespace) -> str:
+    if arguments.pool:
+        return f"BM25 inside the pools of {Path(arguments.pool).name}"
+    asked = arguments.first_stage
     return {"bm25": "BM25 over the corpus", "embedding": "the embedding model"}.get(
         asked, f"the run {Path(asked).name}"
     )

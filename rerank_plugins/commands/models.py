@@ -20,7 +20,13 @@ from rerank_plugins.backends import (
 from rerank_plugins.backends.rerank_forms import FORMS
 from rerank_plugins.errors import InvalidInput
 
-__all__ = ["add_endpoint_options", "add_model_options", "backends_of", "chat_of", "key_of", "quieten"]
+__all__ = ["MODEL_OPTIONS", "add_endpoint_options", "add_model_options", "backends_of", "chat_of", "key_of", "quieten"]
+
+MODEL_OPTIONS = (
+    "On the command line they are --model (OpenAIChat), --lm (TransformersLM), --embedder (SentenceEmbedder), "
+    "--cross-encoder (CrossEncoder) and --rerank-model (RerankAPI)."
+)
+"""What an error says that names backends."""
 
 
 def add_endpoint_options(group: Any) -> None:

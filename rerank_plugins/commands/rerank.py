@@ -17,7 +17,7 @@ from rerank_plugins.candidates import Candidate
 from rerank_plugins.commands.cache_file import CacheFile
 from rerank_plugins.commands.call_options import add_call_options, call_limits
 from rerank_plugins.commands.lines import FORMAT, Task, lines_of, read_tasks
-from rerank_plugins.commands.models import add_model_options, backends_of, quieten
+from rerank_plugins.commands.models import MODEL_OPTIONS, add_model_options, backends_of, quieten
 from rerank_plugins.commands.progress import Progress
 from rerank_plugins.drive import rerank_stream
 from rerank_plugins.errors import InvalidInput, UnmetNeed
@@ -156,10 +156,7 @@ class _Run:
                 **options,
             )
         except UnmetNeed as error:
-            raise UnmetNeed(
-                f"{error} On the command line they are --model (OpenAIChat), --lm (TransformersLM), --embedder "
-                "(SentenceEmbedder), --cross-encoder (CrossEncoder) and --rerank-model (RerankAPI)."
-            ) from None
+            raise UnmetNeed(f"{error} {MODEL_OPTIONS}") from None
 
     def _tasks(self, lines: Iterable[bytes]) -> Iterator[tuple[str, tuple[Candidate, ...]]]:
         for task in read_tasks(lines, self._arguments.query, self._complain):

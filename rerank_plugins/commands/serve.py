@@ -9,7 +9,7 @@ import socket
 import sys
 from typing import Any
 
-from rerank_plugins.commands.models import add_model_options, backends_of, quieten
+from rerank_plugins.commands.models import MODEL_OPTIONS, add_model_options, backends_of, quieten
 from rerank_plugins.errors import InvalidInput, UnmetNeed
 from rerank_plugins.limits import Limits
 from rerank_plugins.methods import Method, read_method
@@ -37,10 +37,6 @@ a configuration:
 """
 _LOOPBACK = "127.0.0.1"
 _OWN_NAMES = ("localhost", _LOOPBACK, "[::1]")
-_MODEL_OPTIONS = (
-    "On the command line they are --model (OpenAIChat), --lm (TransformersLM), --embedder (SentenceEmbedder) and "
-    "--cross-encoder (CrossEncoder)."
-)
 
 
 def add_parser(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -106,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         app = create_app(_settings(arguments))
     except UnmetNeed as error:
-        raise UnmetNeed(f"{error} {_MODEL_OPTIONS}") from None
+        raise UnmetNeed(f"{error} {MODEL_OPTIONS}") from None
     listening = _listening(arguments.host, arguments.port)
     _say(f"Listening on {_address(listening)}")
     if not _stays_here(arguments.host) and arguments.server_key_env is None:

@@ -98,7 +98,7 @@ class Row:
         return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
 
     def total(self, name: str) -> int:
-        """The sum of a count of the records: "lost", "repaired", "failed" or "limited"."""
+        """The sum of a count of the records: "lost", "repaired", "failed", "limited" or "from_cache"."""
         return sum(int(getattr(record, name)) for record in self.records.values())
 
 

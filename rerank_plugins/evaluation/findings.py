@@ -141,11 +141,15 @@ class Findings:
             said.append(
                 f"{judged} methods were tested. By chance alone about one in 20 that changes nothing would look clear."
             )
+        if kept := [row.label for row in self.comparison.rows if row.total("from_cache")]:
+            said.append(f"A cache gave replies to {', '.join(kept)}: what these rows would have cost is not known.")
         if failed := [row.label for row in self.comparison.rows if row.total("failed")]:
             said.append(f"Some calls failed for {', '.join(failed)}: the rows hold what was left of those queries.")
         return said
 
     def _cheaper(self, better: Sequence[Finding]) -> str:
+        if any(item.row.total("from_cache") for item in better):
+            return ""  # what they would have cost is not known
         cost = cost_of(self.comparison) or SECONDS
         least = min(better, key=lambda item: cost.of(item.row))
         if cost.of(least.row) >= cost.of(better[0].row):
@@ -165,6 +169,7 @@ def spent(row: Row) -> str:
     calls = usage.calls / queries
     parts = [
         f"{spell_count(calls)} {'call' if calls == 1 else 'calls'}" if usage.calls else "no calls",
+        f"{spell_count(kept)} from a cache" if (kept := row.total("from_cache") / queries) else "",
         f"{spell_count(tokens / queries)} tokens" if tokens else "",
         spell_dollars(row.dollars / queries) if row.dollars is not None else "",
         f"{spell_seconds(row.seconds())} (median)",

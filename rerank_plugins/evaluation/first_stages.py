@@ -27,20 +27,35 @@ _PART = 512
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 
 
-def by_bm25(collection: Collection, k: int = 100) -> Lists:
-    """The best `k` documents by BM25 over the whole corpus.
+def by_bm25(collection: Collection, k: int = 100, pools: Run | None = None) -> Lists:
+    """The best `k` documents by BM25 over the whole corpus, or of each query's pool.
 
     It is the usual baseline: Lucene's formula and stop words, k1 0.9, b 0.4, Porter's stems.
 
+    Args:
+        collection: Questions and documents.
+        k: Documents per query.
+        pools: The documents that a query's list is made of, as a run, whose order and scores are not looked at. How
+            rare a word is, the whole corpus says. A pool's documents that share no word with the query come last.
+
     Raises:
         MissingExtra: PyStemmer is not installed.
+        InvalidInput: A pool names a document that the collection does not have, or there is none for its queries.
     """
     documents = list(collection.documents.values())
     index = BM25Index(documents, tokenizer=stemmed())
+    if pools is not None:
+        found = from_run(collection, pools)
+        return {query: _best(index, collection.queries[query], pool, k) for query, pool in found.items()}
     return {
         query: [replace(documents[place], score=score) for place, score in index.search(collection.queries[query], k)]
         for query in collection.judged
     }
+
+
+def _best(index: BM25Index, query: str, pool: Sequence[Candidate], k: int) -> list[Candidate]:
+    scored = [replace(document, score=score) for document, score in zip(pool, index.scores(query, pool), strict=True)]
+    return sorted(scored, key=lambda document: -(document.score or 0.0))[:k]
 
 
 def stemmed() -> Callable[[str], list[str]]:

@@ -31,6 +31,7 @@ class Record:
             documents that such a call leaves unranked are noted in the same way.
         failed: Calls that failed after all their tries.
         limited: Notes on limits that were hit.
+        from_cache: Replies that a cache gave and no model: the calls that `usage` would have had more without it.
         given: A digest of the question and its candidates.
     """
 
@@ -44,13 +45,16 @@ class Record:
     failed: int = 0
     limited: int = 0
     given: str = ""
+    from_cache: int = 0
 
 
 Records = dict[str, Record]
 """Query id to record."""
 
 
-def record_of(query: str, ranking: Ranking, chat: Usage | None = None, failed: int = 0, given: str = "") -> Record:
+def record_of(
+    query: str, ranking: Ranking, chat: Usage | None = None, failed: int = 0, given: str = "", from_cache: int = 0
+) -> Record:
     """The record of a ranking; candidates without an id have none to be judged by, and count by their position."""
     kinds = [note.kind for note in ranking.notes]
     return Record(
@@ -63,6 +67,7 @@ def record_of(query: str, ranking: Ranking, chat: Usage | None = None, failed: i
         failed=failed,
         limited=kinds.count("limit"),
         given=given,
+        from_cache=from_cache,
     )
 
 

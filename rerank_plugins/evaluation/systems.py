@@ -106,20 +106,29 @@ class MethodSystem:
             self.method, pairs, backends=self.backends, limits=self.limits, cache=self.cache, observer=watch
         )
         for place, (task, ranking) in enumerate(zip(tasks, rankings, strict=True)):
-            yield record_of(task.query, ranking, watch.chat.pop(place, None), watch.failed.pop(place, 0), task.given)
+            yield record_of(
+                task.query,
+                ranking,
+                watch.chat.pop(place, None),
+                watch.failed.pop(place, 0),
+                task.given,
+                watch.from_cache.pop(place, 0),
+            )
 
 
 class _Watch:
-    """An observer that adds up, per query, what went to chat models and what failed."""
+    """An observer that adds up, per query, what went to chat models, what failed and what a cache answered."""
 
     def __init__(self, then: Observer | None) -> None:
         self.chat: dict[int, Usage] = {}
         self.failed: Counter[int] = Counter()
+        self.from_cache: Counter[int] = Counter()
         self._then = then
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, CallEnded):
             self.failed[event.query_index] += isinstance(event.reply, Failed)
+            self.from_cache[event.query_index] += event.cached
             if isinstance(event.request, (Chat, Choose)) and not event.cached:
                 spent = replace(event.reply.usage, calls=max(1, event.reply.usage.calls))
                 self.chat[event.query_index] = self.chat.get(event.query_index, Usage()) + spent

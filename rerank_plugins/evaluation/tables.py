@@ -66,6 +66,11 @@ def verdict(comparison: Comparison, baseline: str = "FirstStage()") -> list[str]
         lines.append(f"PARTIAL: {comparison.stopped}")
     if lost := [f"{row.label} ({row.total('lost')})" for row in comparison.rows if row.total("lost")]:
         lines.append(f"Documents lost: {', '.join(lost)}.")
+    if kept := [row.label for row in comparison.rows if row.total("from_cache")]:
+        lines.append(
+            f"A cache gave replies to {', '.join(kept)}: each would have been a call more, and the tokens, price and "
+            "seconds of these rows leave them out."
+        )
     return lines
 
 
@@ -111,7 +116,7 @@ def _row_as_json(row: Row, base: Row, measures: Sequence[str]) -> dict[str, Any]
         "usage": asdict(row.usage),
         "dollars": row.dollars,
         "seconds_per_query": {"median": row.seconds(), "p95": row.seconds(0.95)},
-        **{name: row.total(name) for name in ("lost", "repaired", "failed", "limited")},
+        **{name: row.total(name) for name in ("lost", "repaired", "failed", "limited", "from_cache")},
     }
 
 
@@ -152,6 +157,7 @@ def _seconds(value: float) -> str:
 
 _COSTS: Sequence[tuple[str, Callable[[Row], str]]] = (
     ("calls", lambda row: _count(row.usage.calls)),
+    ("from cache", lambda row: _count(row.total("from_cache"))),
     ("prompt", lambda row: _count(row.usage.prompt_tokens)),
     ("completion", lambda row: _count(row.usage.completion_tokens)),
     ("cached", lambda row: _count(row.usage.cached_tokens)),

@@ -79,7 +79,7 @@ def _value(node: ast.expr, text: str, known: Mapping[str, Any]) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, RecursionError, MemoryError):
-        raise _not_plain(node, text) from None
+        raise _not_plain(node, text, known) from None
 
 
 def _call(name: str, node: ast.Call, text: str, known: Mapping[str, Any]) -> Any:
@@ -89,14 +89,16 @@ def _call(name: str, node: ast.Call, text: str, known: Mapping[str, Any]) -> Any
     arguments = [_value(item, text, inside) for item in node.args]
     options = {item.arg: _value(item.value, text, inside) for item in node.keywords if item.arg is not None}
     if len(options) < len(node.keywords):
-        raise _not_plain(node, text)
+        raise _not_plain(node, text, known)
     try:
         return cls(*arguments, **options)
     except TypeError as error:
         raise InvalidInput(f"{name} cannot be made from {text!r}: {error}.") from None
 
 
-def _not_plain(node: ast.expr, text: str) -> InvalidInput:
+def _not_plain(node: ast.expr, text: str, known: Mapping[str, Any]) -> InvalidInput:
+    if isinstance(node, ast.Name) and node.id in known:
+        return InvalidInput(f"In {text!r} the method {node.id!r} lacks its brackets; write {node.id + '()'!r}.")
     return InvalidInput(
         f"In {text!r} the part {ast.unparse(node)!r} is neither a plain value nor a method; "
         "use numbers, strings, tuples, None, True, False and methods."

@@ -94,6 +94,32 @@ def test_figures_as_json(run: Run, bread: str, endpoint: ScriptedEndpoint) -> No
     assert found["rows"][1]["measures"]["RR@10"]["mean"] == 1.0
 
 
+def test_queries_are_drawn_by_a_seed(run: Run, bread: str) -> None:
+    def drawn(*arguments: str) -> list[str]:
+        found = json.loads(run(*over(bread), "--json", "--queries", "3", *arguments).out)
+        return list(found["rows"][0]["measures"]["RR@10"]["per_query"])
+
+    assert drawn() == ["q0", "q1", "q2"]
+    several = [drawn("--seed", str(seed)) for seed in range(6)]
+    assert all(len(names) == 3 and names == sorted(names) for names in several)
+    assert drawn("--seed", "4") == several[4] and len(set(map(tuple, several))) > 1
+
+
+def test_bm25_inside_the_pools_of_a_run(run: Run, bread: str) -> None:
+    ran = run(bread, "--pool", f"{bread}/run.trec", "--measures", "RR@10")
+    assert ran.code == 0 and "at most 4 candidates each from BM25 inside the pools of run.trec" in ran.out
+
+
+def test_another_baseline_overwrites_nothing(run: Run, bread: str, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for baseline in ("FirstStage()", "InsertRank()"):
+        run(*over(bread), "--methods", "InsertRank", "--baseline", baseline, "--out", str(out), *at(endpoint))
+    assert "differences to FirstStage()" in (out / "table.md").read_text()
+    (other,) = out.glob("against-*/table.md")
+    assert "differences to InsertRank()" in other.read_text()
+    assert len(endpoint.requests) == 6  # the records are shared
+
+
 def test_bm25_and_the_sample(run: Run) -> None:
     ran = run("sample", "--k", "20")
     assert ran.code == 0 and "sample: 20 queries, at most 20 candidates each from BM25 over the corpus" in ran.out
@@ -182,7 +208,13 @@ def test_an_interruption_keeps_what_is_done_and_says_so(bread: str, tmp_path: Pa
     [
         (["nowhere"], "A collection is a folder with corpus.jsonl"),
         (["sample", "--methods", "Wonder()"], "There is no method 'Wonder'"),
-        (["sample", "--methods", "Embedding"], "pass one of"),
+        (["sample", "--methods", "Embedding"], "pass one of.* --embedder"),
+        (
+            ["sample", "--methods", "Fuse(Embedding, FirstStage())"],
+            r"'Embedding' lacks its brackets; write 'Embedding\(\)'",
+        ),
+        (["sample", "--seed", "1"], "add --queries N"),
+        (["sample", "--first-stage", "embedding", "--pool", "x"], "--pool is what --first-stage bm25 ranks"),
         (["sample", "--first-stage", "embedding"], "needs an embedding model"),
         (["sample", "--first-stage", "no.run"], "'no.run' cannot be read"),
         (["sample", "--measures", "nDCG at 10"], "A measure is named as ir_measures names it"),

@@ -72,8 +72,17 @@ def test_judgements_may_lie_elsewhere(tmp_path: Path) -> None:
         ("corpus.jsonl", "[1]", "Line 1"),
         ("queries.jsonl", '{"_id": "q"}', "Line 1 of '.*queries.jsonl'"),
         ("qrels.tsv", "head\tof\tit\nq\ta\tmuch\n", "Line 2 of '.*qrels.tsv' is not query, document and grade"),
-        ("qrels.tsv", "q a\nq a\n", "Line 2"),
         ("qrels.tsv", "query-id\tcorpus-id\tscore\nother\ta\t1\n", "No query of .* has a judgement"),
+        ("qrels.tsv", "query document grade\nq a 0.5\n", "Line 2 .* a whole number"),
+        ("qrels.tsv", "q a 0.5\n", "Line 1 .* a whole number"),
+        ("qrels.tsv", "q a inf\n", "Line 1 .* a whole number"),
+        ("qrels.tsv", "q a\nq a\n", "Line 1 .* is not query, document and grade"),
+        ("qrels.tsv", "q a 1\nq a 2\n", "Line 2 of .* grades document 'a' for 'q' 2, and a line before it 1"),
+        ("corpus.jsonl", CORPUS + '{"_id": "7", "text": "x"}', r"Line 4 of '.*corpus.jsonl' has the id '7'"),
+        ("queries.jsonl", QUERIES + QUERIES, r"Line 3 of '.*queries.jsonl' has the id 'q'"),
+        ("queries.jsonl", '{"_id": "q", "text": null}', "Line 1 of '.*queries.jsonl'"),
+        ("corpus.jsonl", '{"_id": null, "text": "x"}', "Line 1"),
+        ("corpus.jsonl", '{"_id": "a", "text": ["x"]}', "Line 1"),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, text: str, says: str) -> None:
@@ -81,6 +90,18 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, text: str, says
     (tmp_path / name).write_text(text)
     with pytest.raises(InvalidInput, match=says):
         read_collection(tmp_path)
+
+
+def test_a_document_without_a_text_has_its_title(tmp_path: Path) -> None:
+    corpus = lines({"_id": "a", "title": "Rye", "text": None}, {"_id": "b", "title": None, "text": None})
+    found = read_collection(written(tmp_path, corpus_jsonl=corpus, queries_jsonl=QUERIES, qrels_tsv=QRELS))
+    assert [document.text for document in found.documents.values()] == ["Rye", ""]
+
+
+@pytest.mark.parametrize("text", ["q a 2\nq 7 0\n", "q\ta\t2.0\nq\t7\t0\n", "q a 2\nq a 2\nq 7 0\n"])
+def test_judgements_without_a_header(tmp_path: Path, text: str) -> None:
+    (tmp_path / "qrels").write_text(text)
+    assert read_qrels(tmp_path / "qrels") == {"q": {"a": 2, "7": 0}}
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
@@ -106,9 +127,24 @@ def test_a_run_in_any_form(tmp_path: Path, text: str) -> None:
     assert read_run(tmp_path / "run") == {"q": [("a", 0.9), ("b", 0.5)], "r": [("a", -1.0)]}
 
 
-def test_a_run_without_scores_keeps_its_order(tmp_path: Path) -> None:
+def test_a_run_without_scores_keeps_its_order_and_gets_none(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("q b\nq a\n")
-    assert [document for document, _ in read_run(tmp_path / "run")["q"]] == ["b", "a"]
+    assert read_run(tmp_path / "run") == {"q": [("b", None), ("a", None)]}
+
+
+def test_documents_of_one_rank_stand_in_the_order_of_their_scores(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("q Q0 b 0 0.5 t\nq Q0 a 0 0.9 t\nq Q0 c 0 0.5 t\n")
+    assert read_run(tmp_path / "run") == {"q": [("a", 0.9), ("b", 0.5), ("c", 0.5)]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("q Q0 b 1 1 t\nq Q0 a 2 nan t\n", "Line 2 .* is not query, Q0"), ("q b 1\nq a\n", "some documents of 'q'")],
+)
+def test_a_run_whose_scores_are_missing_or_no_numbers_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "run").write_text(text)
+    with pytest.raises(InvalidInput, match=says):
+        read_run(tmp_path / "run")
 
 
 def test_a_run_that_names_a_document_twice_is_refused(tmp_path: Path) -> None:

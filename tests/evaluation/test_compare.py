@@ -17,6 +17,7 @@ from rerank_plugins.evaluation import Ceiling, Collection, Reorders, compare
 from rerank_plugins.evaluation.first_stages import Lists
 from rerank_plugins.evaluation.records import Record
 from rerank_plugins.evaluation.systems import Task
+from rerank_plugins.evaluation.tables import as_markdown
 from rerank_plugins.ranking import Usage
 from rerank_plugins.testing import FakeModel
 
@@ -45,6 +46,18 @@ def test_rows_and_what_they_hold() -> None:
     assert (gain.mean, gain.better, gain.worse) == (0.75, 6, 0) and gain.p < 0.05
     assert row.records["q0"].order == ("d3", "d2", "d1", "d0")
     assert not found.stopped and (found.k, len(found.queries)) == (4, 6)
+
+
+def test_what_a_cache_answered_is_counted_and_said() -> None:
+    collection, lists = bread()
+    cache: dict[str, str] = {}
+    methods = [InsertRank(bm25=None), "Cascade(InsertRank(bm25=None), FirstStage(), keep=4)"]
+    found = compare(collection, lists, methods, backends=FakeModel(REVERSED), cache=cache, measures=["RR@10"])
+    first, again = found.rows[1], found.rows[2]
+    assert (first.usage.calls, first.total("from_cache")) == (6, 0)
+    assert (again.usage.calls, again.total("from_cache")) == (0, 6)
+    assert "| from cache |" in as_markdown(found)
+    assert f"A cache gave replies to {again.label}: each would have been a call more" in as_markdown(found)
 
 
 def test_failures_and_repairs_are_counted() -> None:

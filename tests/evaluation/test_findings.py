@@ -63,6 +63,15 @@ def test_the_headline_names_the_best_and_the_cheapest_that_clearly_help() -> Non
     assert "The cheapest that clearly helps is Rebel() (+0.100)" in said
 
 
+def test_what_a_cache_answered_is_never_the_cheapest() -> None:
+    kept = shifted("Rebel()", 0.1, calls=0)
+    kept = replace(kept, records={name: replace(record, from_cache=3) for name, record in kept.records.items()})
+    findings = Findings(compared(kept, shifted("Setwise()", 0.2, calls=9)))
+    assert "cheapest" not in findings.headline()
+    assert any("A cache gave replies to Rebel()" in said for said in findings.cautions())
+    assert "no calls, 3 from a cache" in findings.sentence(findings.of_kind("better")[1])
+
+
 def test_the_headline_hides_no_harm() -> None:
     assert Findings(compared(shifted("Setwise()", -0.1))).headline() == (
         "Nothing here clearly improves on FirstStage(); 1 of 1 clearly does harm."

@@ -27,6 +27,15 @@ def test_bm25_over_stems() -> None:
     assert found[0].text == "a loaf"
 
 
+def test_bm25_inside_a_pool() -> None:
+    pools = {"q": [("c", None), ("a", None)]}
+    over_all = {document.id: document.score for document in by_bm25(BREAD)["q"]}
+    ((first, last),) = by_bm25(BREAD, pools=pools).values()
+    assert (first.id, first.score) == ("a", over_all["a"])  # how rare a word is, the corpus says
+    assert (last.id, last.score) == ("c", 0.0)
+    assert [document.id for document in by_bm25(BREAD, 1, pools)["q"]] == ["a"]
+
+
 def test_an_embedding_model_reads_each_document_once() -> None:
     model = FakeModel()
     two = Collection("bread", DOCUMENTS, {"q": "rye loaves", "r": "salt"}, {"q": {"a": 1}, "r": {"c": 1}})

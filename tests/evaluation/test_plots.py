@@ -102,6 +102,15 @@ def test_points_are_at_cost_and_quality() -> None:
     assert {"FirstStage()", "Rebel()", "Setwise()", "nDCG@10", "tokens per query"} <= set(drawn(figure))
 
 
+def test_a_row_that_a_cache_answered_is_hollow_and_beats_none() -> None:
+    comparison = made_up(LABELS)
+    kept = row("Lucky()", [f"q{number}" for number in range(20)], gain=0.2, calls=0)
+    kept = replace(kept, records={name: replace(record, from_cache=1) for name, record in kept.records.items()})
+    with_kept = replace(comparison, rows=[*comparison.rows, kept])
+    figure = plot_tradeoff(with_kept)
+    assert markers(figure)[0.0, kept.mean("nDCG@10")].get_markerfacecolor() == "none"
+
+
 def test_a_partial_row_is_hollow_and_beats_none() -> None:
     whole = made_up(LABELS)
     lucky = row("Likelihood()", ["q1"], gain=0.4, calls=1)

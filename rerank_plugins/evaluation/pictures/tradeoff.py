@@ -43,8 +43,9 @@ def pareto(points: Sequence[Point]) -> list[int]:
 def plot_tradeoff(comparison: Comparison, cost: Cost | None = None, *, baseline: str | None = None) -> Any:
     """Quality against cost, the Pareto front marked.
 
-    Bars show the 95 % interval. A row that was not run on all queries is hollow and not held against the others; the
-    oracle is no method, and stands as a line. Where there is no room for names, points have numbers and a key.
+    Bars show the 95 % interval. A row that was not run on all queries, or that a cache answered so that its cost is
+    not known, is hollow and not held against the others; the oracle is no method, and stands as a line. Where there is
+    no room for names, points have numbers and a key.
 
     Args:
         comparison: The comparison; its first measure is drawn.
@@ -81,7 +82,11 @@ def _draw(axes: Any, cost: Cost, findings: Findings, rows: Sequence[Row]) -> lis
     axes.set_axisbelow(True)
     _spread(axes, cost, [cost.of(row) for row in rows])
     points = [(cost.of(row), row.mean(findings.measure) or 0.0) for row in rows]
-    whole = [index for index, row in enumerate(rows) if not is_partial(row, findings.comparison)]
+    whole = [
+        index
+        for index, row in enumerate(rows)
+        if not is_partial(row, findings.comparison) and not row.total("from_cache")
+    ]
     front = [whole[index] for index in pareto([points[index] for index in whole])]
     _join(axes, [points[index] for index in front])
     for index, (row, point) in enumerate(zip(rows, points, strict=True)):

@@ -94,7 +94,7 @@ def how_measured(findings: Findings) -> Html:
         "10,000 draws, not corrected for the number of methods.",
         "Time is the wall time of a query from its start to its ranking. Queries run beside each other and share the "
         "batches of a local model, so it is more than a lone query would take.",
-        "Dollars are those of calls to chat models. A call that a cache answered costs nothing.",
+        "Dollars are those of calls to chat models. What a cache answered is in no cost of its row.",
         f"In all: {used.calls:,} calls, {used.prompt_tokens:,} tokens read and {used.completion_tokens:,} "
         f"written{money}.",
     ]
