@@ -253,11 +253,13 @@ class MethodConformance:
     def test_odd_replies(self) -> None:
         """Replies that are odd at random lose no document: a few hundred of them, the same each time."""
         rng, replies = random.Random(2026), 0
-        while replies < 400:
+        for _ in range(400):  # as many rankings at most: a method that asks nothing gets no reply
+            if replies >= 400:
+                break
             candidates = DOCUMENTS[rng.choice(list(DOCUMENTS))]
             ranking, count = odd_ranking(self.method, [well_formed(candidate) for candidate in candidates], rng)
             check_accounted(_as_given(ranking, candidates), candidates)
-            replies += max(count, 20)
+            replies += count
 
     def test_inputs_stay_as_they_are(self) -> None:
         """Neither the candidates nor their metadata are changed."""
